@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What every layer may call: the kick, the flush of all vCPUs, the end of a VM, the exit record.
+ */
+#define pr_fmt(fmt) "trapeze: " fmt
+#include <linux/cpumask.h>
+#include <linux/kernel.h>
+#include <linux/sched.h>
+#include "core.h"
+#include "cpus.h"
+#include "hw/hw.h"
+
+/* The interrupt itself is the message: it ends the stay in the guest */
+static void nothing(void *unused)
+{
+}
+
+void tpz_kick_init(struct tpz_vcpu *v)
+{
+	init_waitqueue_head(&v->wait);
+	INIT_CSD(&v->kick, nothing, NULL);
+}
+
+void tpz_kick_exit(struct tpz_vcpu *v)
+{
+	/* The last IPI may still be on its way; its record is ours to free after it */
+	while (READ_ONCE(v->kick.node.u_flags) & CSD_FLAG_LOCK)
+		cpu_relax();
+}
+
+void tpz_kick(struct tpz_vcpu *v)
+{
+	int cpu;
+
+	preempt_disable();	/* the CPU that we see cannot go offline meanwhile */
+	cpu = READ_ONCE(v->cpu);
+	/* -EBUSY: an earlier kick's IPI is yet to come, and serves this one too */
+	if (READ_ONCE(v->mode) == TPZ_IN_GUEST && cpu >= 0 && cpu != smp_processor_id())
+		smp_call_function_single_async(cpu, &v->kick);
+	preempt_enable();
+	if (wq_has_sleeper(&v->wait))
+		wake_up(&v->wait);
+}
+
+void tpz_flush_all(struct tpz_vm *vm)
+{
+	int i, cpu;
+
+	for (i = 0; i < TPZ_MAX_VCPUS; i++) {
+		struct tpz_vcpu *v = READ_ONCE(vm->vcpu[i]);
+
+		if (!v)
+			continue;
+		set_bit(TPZ_REQ_FLUSH, &v->requests);
+		smp_mb__after_atomic();		/* the bit before the mode; the run loop has them the other way round */
+		cpu = READ_ONCE(v->cpu);
+		if (READ_ONCE(v->mode) == TPZ_IN_GUEST && cpu >= 0)
+			smp_call_function_single(cpu, nothing, NULL, 1);
+	}
+}
+
+void tpz_vm_kill(struct tpz_vm *vm, const char *fmt, ...)
+{
+	va_list args;
+	int i;
+
+	if (atomic_xchg(&vm->dying, 1))
+		return;
+	va_start(args, fmt);
+	vscnprintf(vm->why, sizeof(vm->why), fmt, args);
+	va_end(args);
+	smp_store_release(&vm->dead, true);
+	for (i = 0; i < TPZ_MAX_VCPUS; i++) {
+		struct tpz_vcpu *v = READ_ONCE(vm->vcpu[i]);
+
+		if (v)
+			tpz_request(v, TPZ_REQ_DEAD);
+	}
+}
+
+struct tpz_run *tpz_user_exit(struct tpz_vcpu *v, enum tpz_exit_reason reason)
+{
+	struct tpz_run *run = v->run;
+	const struct tpz_exit *x = &v->exit;
+	bool trap = x->reason == reason;
+
+	memset(run->words, 0, sizeof(run->words));
+	run->reason = reason;
+	run->insn_bytes = trap ? x->insn_bytes : 0;
+	run->raw_reason = trap ? x->raw_reason : 0;
+	run->qualification = trap ? x->qualification : 0;
+	run->rip = tpz_rip(v);
+	v->user_exit = true;
+	return run;
+}
+
+void tpz_fetch_slow(struct tpz_vcpu *v, u32 parts)
+{
+	preempt_disable();
+	/*
+	 * A CPU that goes offline leaves virtualization operation before the last thread has left it, and so does
+	 * every CPU before a reboot: there is nothing to read then until this thread runs on another CPU, or never.
+	 */
+	while (unlikely(!v->on_cpu) && !tpz_cpus_gone()) {
+		preempt_enable();
+		schedule_timeout_uninterruptible(1);
+		preempt_disable();
+	}
+	if (likely(v->on_cpu))
+		tpz_hw->fetch(v, parts);
+	v->cached |= parts;
+	preempt_enable();
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The rest of the trapped instructions, and the nested page fault.
+ *
+ * #UD and #GP of the privilege level come before the trap for all of them (SDM vol. 3C, 26.1.1), so a handler here
+ * meets an instruction that the guest was allowed to run.
+ */
+#include <asm/archrandom.h>
+#include "internal.h"
+#include "../mem/mem.h"
+
+/*
+ * tpz_on_ud_insn() - what guests do not have: VMX, SVM, GETSEC, RSM outside SMM, MONITOR, MWAIT, XSAVES, ENCLS, ...
+ *
+ * CPUID says so, and #UD is what a CPU without them raises.
+ */
+TPZ_HANDLER(tpz_on_ud_insn)
+{
+	return tpz_inject_ud(v);
+}
+
+/*
+ * tpz_on_gp_insn() - RDPMC: there are no counters, so each index is one too high
+ */
+TPZ_HANDLER(tpz_on_gp_insn)
+{
+	return tpz_inject_gp(v);
+}
+
+/*
+ * Caches. INVD would throw away what the host has not written back yet, and WBINVD would stop every CPU that shares
+ * the cache. Guest memory is coherent without either; no device of a guest snoops past the caches.
+ */
+TPZ_HANDLER(tpz_on_invd)
+{
+	tpz_count(&v->m->invds);
+	tpz_skip_insn(v);
+	return TPZ_RESUME;
+}
+
+TPZ_HANDLER(tpz_on_wbinvd)
+{
+	tpz_count(&v->m->wbinvds);
+	tpz_skip_insn(v);
+	return TPZ_RESUME;
+}
+
+/* ---- translations. All are forgotten where the guest names one: more than asked for is always right */
+
+TPZ_HANDLER(tpz_on_invlpg)
+{
+	set_bit(TPZ_REQ_FLUSH, &v->requests);
+	tpz_skip_insn(v);
+	return TPZ_RESUME;
+}
+
+/* SDM vol. 2A, INVPCID */
+static bool invpcid_valid(struct tpz_vcpu *v, u64 type, const u64 descriptor[2])
+{
+	const u64 pcid = descriptor[0];
+
+	if (type > 3 || pcid >> 12)
+		return false;
+	tpz_fetch(v, TPZ_P_CR4);
+	if (type < 2 && pcid && !(v->s.cr4 & X86_CR4_PCIDE))
+		return false;
+	return type != 0 || tpz_canonical(descriptor[1]);
+}
+
+TPZ_HANDLER(tpz_on_invpcid)
+{
+	const struct tpz_operand *op = &x->insn.op;
+	struct tpz_hole hole;
+	u64 descriptor[2], gva;
+	int ret;
+
+	ret = tpz_linear(v, op->seg, op->offset, op->addr_bytes, sizeof(descriptor), false, &gva);
+	if (!ret)
+		ret = tpz_read_gva(v, gva, descriptor, sizeof(descriptor), &hole);
+	if (ret == -EFAULT)
+		return TPZ_RESUME;
+	if (ret)
+		return tpz_no_memory(v, &hole);
+	if (!invpcid_valid(v, tpz_arg(v, x->insn.reg), descriptor))
+		return tpz_inject_gp(v);
+	set_bit(TPZ_REQ_FLUSH, &v->requests);
+	tpz_skip_insn(v);
+	return TPZ_RESUME;
+}
+
+/* ---- time and chance */
+
+/*
+ * tpz_on_rdtsc() - RDTSC and RDTSCP under TPZ_TRAP_TSC. CR4.TSD was checked before the trap
+ */
+TPZ_HANDLER(tpz_on_rdtsc)
+{
+	const u64 tsc = tpz_guest_tsc(v);
+
+	v->s.gpr[TPZ_RAX] = (u32)tsc;
+	v->s.gpr[TPZ_RDX] = tsc >> 32;
+	if (x->reason == TPZ_EXIT_RDTSCP)
+		v->s.gpr[TPZ_RCX] = (u32)v->s.tsc_aux;
+	tpz_skip_insn(v);
+	return TPZ_RESUME;
+}
+
+/*
+ * tpz_on_pause() - a spinning guest: the run loop looks at the scheduler's wishes before each entry anyway
+ */
+TPZ_HANDLER(tpz_on_pause)
+{
+	tpz_skip_insn(v);
+	return TPZ_RESUME;
+}
+
+/*
+ * tpz_on_rdrand() - RDRAND and RDSEED under TPZ_TRAP_RDRAND: the host's own, with CF for "there was one"
+ *
+ * The module does not repeat an empty answer: to do so is the guest's affair, and its flags show what the CPU said.
+ */
+TPZ_HANDLER(tpz_on_rdrand)
+{
+	const unsigned int bytes = x->insn.op.bytes;
+	const u64 arithmetic = X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF |
+			       X86_EFLAGS_OF;
+	unsigned long random = 0;
+	bool ok;
+
+	if (x->reason == TPZ_EXIT_RDRAND)
+		asm volatile("rdrand %0" : "=r" (random), "=@ccc" (ok));
+	else
+		asm volatile("rdseed %0" : "=r" (random), "=@ccc" (ok));
+	if (!ok)
+		random = 0;
+	tpz_set_gpr(v, x->insn.reg, tpz_merge(tpz_gpr(v, x->insn.reg), random, bytes));
+	tpz_fetch(v, TPZ_P_RFLAGS);
+	v->s.rflags = (v->s.rflags & ~arithmetic) | (ok ? X86_EFLAGS_CF : 0);
+	tpz_dirty(v, TPZ_P_RFLAGS);
+	tpz_skip_insn(v);
+	return TPZ_RESUME;
+}
+
+/* ---- guest-physical memory */
+
+enum tpz_next tpz_no_memory(struct tpz_vcpu *v, const struct tpz_hole *hole)
+{
+	struct tpz_run *run = tpz_user_exit(v, TPZ_EXIT_MEMORY);
+	/* What is wrong there, asked once more in the words of the nested page fault */
+	const int why = tpz_mem_fault(v, hole->gpa, hole->write, false);
+
+	run->memory.gpa = hole->gpa;
+	run->memory.gva = hole->gva;
+	run->memory.gva_valid = hole->gva_valid;
+	run->memory.read = !hole->write;
+	run->memory.write = hole->write;
+	run->memory.page_walk = hole->page_walk;
+	run->memory.readonly_slot = why == -EROFS;
+	run->memory.no_slot = why == -ENOENT;
+	return TPZ_TO_USER;
+}
+
+/*
+ * tpz_on_npf() - nothing was mapped at a guest-physical address: map it, or say that nothing is there
+ *
+ * The guest's instruction runs again. An event whose delivery met the fault is delivered again (v->event).
+ */
+TPZ_HANDLER(tpz_on_npf)
+{
+	struct tpz_run *run;
+	int ret = tpz_mem_fault(v, x->npf.gpa, x->npf.write, x->npf.fetch);
+
+	switch (ret) {
+	case 0:
+		tpz_count(&v->m->npf_mapped);
+		return TPZ_RESUME;
+	case -EINTR:	/* a signal: the run loop sees it */
+	case -EAGAIN:
+		return TPZ_RESUME;
+	case -ENOMEM:
+		tpz_vm_kill(v->vm, "no memory for the nested page table at guest-physical address %#llx", x->npf.gpa);
+		return TPZ_RESUME;
+	}
+	run = tpz_user_exit(v, TPZ_EXIT_MEMORY);
+	run->memory.gpa = x->npf.gpa;
+	run->memory.gva = x->npf.gva;
+	run->memory.gva_valid = x->npf.gva_valid;
+	run->memory.read = x->npf.read;
+	run->memory.write = x->npf.write;
+	run->memory.fetch = x->npf.fetch;
+	run->memory.page_walk = x->npf.page_walk;
+	run->memory.readonly_slot = ret == -EROFS;
+	run->memory.no_slot = ret == -ENOENT;
+	return TPZ_TO_USER;
+}

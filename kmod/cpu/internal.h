@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of cpu/ share among themselves.
+ */
+#ifndef TPZ_CPU_INTERNAL_H
+#define TPZ_CPU_INTERNAL_H
+
+#include <linux/mm.h>
+#include <asm/cpufeature.h>
+#include <asm/fpu/types.h>
+#include "cpu.h"
+
+#define TPZ_CPUID_MAX	64
+#define XSAVE_AREA_LEGACY_BYTES	576	/* the legacy region and the header */
+
+/**
+ * struct tpz_pending_io - an IN or INS that waits for the launcher's data
+ * @gpa: INS: where the data goes, found and checked before the launcher was asked. Two pieces if an item crosses pages
+ */
+struct tpz_pending_io {
+	u32 count;
+	u8 bytes;
+	bool string;
+	bool rep;
+	bool down;		/* RFLAGS.DF: items follow each other downwards */
+	u8 addr_bytes;
+	u64 gpa[2];
+	u32 piece[2];		/* bytes at each */
+};
+
+/**
+ * struct tpz_cpuid_table - v->cpuid: what cpu/ keeps of a vCPU besides v->s
+ * @entries: sorted by leaf and subleaf
+ * @caps: the same answers by the kernel's words of X86_FEATURE_*, for tpz_guest_has()
+ * @cr8: the task priority of a vCPU without a local APIC
+ * @host_pkru: the launcher's, while the guest's FPU state is loaded
+ */
+struct tpz_cpuid_table {
+	struct tpz_cpuid_entry entries[TPZ_CPUID_MAX];
+	unsigned int count;
+	u32 caps[NCAPINTS];
+	u32 max_basic;
+	u32 phys_bits;
+	bool intel;
+	u64 cr8;
+	u32 host_pkru;
+	struct tpz_pending_io io;
+};
+
+/* DR6 and DR7, SDM vol. 3B, 17.2.3 and 17.2.4: without RTM and bus-lock detection, which guests do not have */
+#define TPZ_DR6_TRAPS		0xfULL		/* B0 to B3 */
+#define TPZ_DR6_BD		BIT_ULL(13)
+#define TPZ_DR6_BS		BIT_ULL(14)
+#define TPZ_DR6_WRITABLE	0xe00fULL
+#define TPZ_DR6_FIXED		0xffff0ff0ULL	/* read as 1 */
+#define TPZ_DR7_GD		BIT_ULL(13)
+#define TPZ_DR7_WRITABLE	0xffff23ffULL
+#define TPZ_DR7_FIXED		0x400ULL	/* reads as 1 */
+
+static inline bool tpz_canonical(u64 address)
+{
+	/* 48 bits: five-level paging is hidden from guests */
+	return ((s64)(address << 16) >> 16) == (s64)address;
+}
+
+static inline bool tpz_pae_paging(const struct tpz_cpu_state *s)
+{
+	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !(s->efer & EFER_LMA);
+}
+
+static inline u64 tpz_addr_mask(unsigned int addr_bytes)
+{
+	return addr_bytes == 8 ? ~0ULL : addr_bytes == 4 ? 0xffffffffULL : 0xffffULL;
+}
+
+/* A register's new value by the rules of operand size: 32 bits clear the upper half, 8 and 16 bits keep the rest */
+static inline u64 tpz_merge(u64 old, u64 value, unsigned int bytes)
+{
+	switch (bytes) {
+	case 1:
+		return (old & ~0xffULL) | (value & 0xff);
+	case 2:
+		return (old & ~0xffffULL) | (value & 0xffff);
+	case 4:
+		return (u32)value;
+	}
+	return value;
+}
+
+/* exception.c */
+void tpz_insn_boundary(struct tpz_vcpu *v);
+
+/* paging.c: the second flavour of access to guest memory: not by the current CPL but as the CPU itself does */
+#define TPZ_ACCESS_IMPLICIT	BIT(16)	/* descriptor tables: CPL 0, and EFLAGS.AC does not lift SMAP */
+
+bool tpz_segment_permits(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int bytes, bool write);
+int tpz_read_system(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole);
+int tpz_write_system(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes, struct tpz_hole *hole);
+int tpz_fetch_insn(struct tpz_vcpu *v, void *to, size_t bytes, struct tpz_hole *hole);
+int tpz_check_write(struct tpz_vcpu *v, u64 gva, struct tpz_walk *w, struct tpz_hole *hole);
+
+#define TPZ_PDPT_ADDRESS	0xffffffe0ULL	/* CR3 in PAE paging */
+
+/* msr.c */
+bool tpz_pat_valid(u64 pat);
+
+/* fpu.c */
+void tpz_fpu_reset(struct tpz_vcpu *v);
+u32 tpz_fpu_pkru(struct tpz_vcpu *v);
+int tpz_fpu_check(const void *area, char *bad, size_t bad_bytes);
+
+/* state_check.c: refuses the first broken rule of a whole state in st->bad_group, st->bad_field */
+int tpz_state_check(struct tpz_vcpu *v, struct tpz_state *st);
+
+#endif /* TPZ_CPU_INTERNAL_H */

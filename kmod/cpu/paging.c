@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guest's own page tables, walked by the module when it reads or writes memory on the guest's behalf (SDM vol. 3A,
+ * chapter 4), and segmentation before it (vol. 3A, chapter 5).
+ *
+ * All formats are one loop over one table: levels, bytes of an entry, bits of an index. What differs is which bits are
+ * reserved, and PAE's first level, which stands in registers and has no permissions.
+ */
+#include "internal.h"
+#include "../mem/mem.h"
+
+#define PTE_P		BIT_ULL(0)
+#define PTE_W		BIT_ULL(1)
+#define PTE_U		BIT_ULL(2)
+#define PTE_A		BIT_ULL(5)
+#define PTE_D		BIT_ULL(6)
+#define PTE_PS		BIT_ULL(7)	/* above level 1 */
+#define PTE_NX		BIT_ULL(63)
+#define PTE_PKEY_SHIFT	59
+
+#define ADDRESS_BITS	GENMASK_ULL(51, 12)
+
+/* PDPTEs: bits 2:1, 8:5 and those above the address are reserved (SDM vol. 3A, table 4-8) */
+#define PDPTE_RESERVED	0x1e6ULL
+
+struct format {
+	unsigned int levels;
+	unsigned int entry_bytes;
+	unsigned int index_bits;
+};
+
+static const struct format two_level = { 2, 4, 10 };
+static const struct format pae = { 3, 8, 9 };
+static const struct format four_level = { 4, 8, 9 };
+static const struct format five_level = { 5, 8, 9 };
+
+static const struct format *format_of(const struct tpz_cpu_state *s)
+{
+	if (!(s->cr4 & X86_CR4_PAE))
+		return &two_level;
+	if (!(s->efer & EFER_LMA))
+		return &pae;
+	return s->cr4 & X86_CR4_LA57 ? &five_level : &four_level;
+}
+
+/* One entry on the way down */
+struct step {
+	u64 gpa;
+	u64 entry;
+};
+
+struct descent {
+	const struct format *f;
+	struct step step[5];	/* from the root on */
+	unsigned int depth;
+	unsigned int level;	/* of the leaf: 1: 4 KiB */
+	u64 allowed;		/* PTE_W and PTE_U: of all entries together */
+	bool nx;
+};
+
+/* ---- reserved bits: SDM vol. 3A, 4.3 to 4.5 */
+
+static u64 above(unsigned int bits)
+{
+	return bits < 52 ? GENMASK_ULL(51, bits) : 0;
+}
+
+static bool is_leaf(const struct tpz_vcpu *v, const struct format *f, unsigned int level, u64 entry)
+{
+	if (level == 1)
+		return true;
+	if (!(entry & PTE_PS))
+		return false;
+	return f != &two_level || (v->s.cr4 & X86_CR4_PSE);
+}
+
+static u64 reserved_bits(const struct tpz_vcpu *v, const struct format *f, unsigned int level, u64 entry)
+{
+	const unsigned int phys = tpz_guest_phys_bits(v);
+	u64 reserved;
+
+	if (f == &two_level) {
+		/* PSE-36: bits 20:13 of a 4 MiB leaf are address bits 39:32 */
+		if (level == 1 || !is_leaf(v, f, level, entry))
+			return 0;
+		return phys >= 40 ? BIT_ULL(21) : GENMASK_ULL(21, phys > 32 ? phys - 19 : 13);
+	}
+	reserved = above(phys);
+	if (f == &pae)
+		reserved |= GENMASK_ULL(62, 52);
+	if (!(v->s.efer & EFER_NX))
+		reserved |= PTE_NX;
+	if (level == 1 || !(entry & PTE_PS))
+		return reserved;
+	if (level > 3 || (level == 3 && !tpz_guest_has(v, X86_FEATURE_GBPAGES)))
+		return reserved | PTE_PS;
+	/* A large leaf: the address below its size, but for bit 12 (PAT) */
+	return reserved | GENMASK_ULL(level == 3 ? 29 : 20, 13);
+}
+
+static u64 leaf_address(const struct format *f, unsigned int level, u64 entry, u64 gva)
+{
+	u64 base = entry & (f == &two_level ? GENMASK_ULL(31, 12) : ADDRESS_BITS);
+	u64 bytes = BIT_ULL(12 + (level - 1) * f->index_bits);
+
+	if (f == &two_level && level == 2)
+		base = (entry & GENMASK_ULL(31, 22)) | (entry & GENMASK_ULL(20, 13)) << 19;
+	return (base & ~(bytes - 1)) | (gva & (bytes - 1));
+}
+
+/* ---- the way down */
+
+static u64 root_of(const struct tpz_cpu_state *s, const struct format *f, u64 gva, unsigned int *level)
+{
+	*level = f->levels;
+	if (f == &two_level)
+		return s->cr3 & GENMASK_ULL(31, 12);
+	if (f != &pae)
+		return s->cr3 & ADDRESS_BITS;
+	/* The PDPTEs were read when CR3 was loaded; they permit everything */
+	*level = 2;
+	return s->pdpte[(u32)gva >> 30];
+}
+
+/*
+ * descend() - collect the entries from the root to the leaf
+ * Return: 0; -EFAULT with w->pf_error: not present or reserved bits; -ENXIO with w->gpa: a table without memory.
+ */
+static int descend(struct tpz_vcpu *v, u64 gva, struct descent *p, struct tpz_walk *w)
+{
+	const struct format *f = p->f;
+	unsigned int level;
+	u64 table = root_of(&v->s, f, gva, &level);
+	struct step *step = p->step;
+
+	if (f == &pae && !(table & PTE_P))
+		return -EFAULT;
+	p->allowed = PTE_W | PTE_U;
+	for (;; level--, step++) {
+		const unsigned int shift = 12 + (level - 1) * f->index_bits;
+		u64 entry = 0;
+
+		step->gpa = (table & ADDRESS_BITS) + ((gva >> shift) & (BIT_ULL(f->index_bits) - 1)) * f->entry_bytes;
+		if (tpz_mem_read(v->vm, step->gpa, &entry, f->entry_bytes)) {
+			w->gpa = step->gpa;
+			return -ENXIO;
+		}
+		if (!(entry & PTE_P))
+			return -EFAULT;
+		if (entry & reserved_bits(v, f, level, entry)) {
+			w->pf_error |= X86_PF_PROT | X86_PF_RSVD;
+			return -EFAULT;
+		}
+		step->entry = entry;
+		p->allowed &= entry;
+		p->nx |= !!(entry & PTE_NX);
+		if (is_leaf(v, f, level, entry)) {
+			p->depth = step - p->step + 1;
+			p->level = level;
+			w->gpa = leaf_address(f, level, entry, gva);
+			w->page_bytes = BIT_ULL(shift);
+			return 0;
+		}
+		table = entry;
+	}
+}
+
+/* ---- rights: SDM vol. 3A, 4.6 */
+
+static bool key_forbids(struct tpz_vcpu *v, u64 leaf, u32 access, bool user)
+{
+	const u32 rights = tpz_fpu_pkru(v) >> (leaf >> PTE_PKEY_SHIFT & 15) * 2;
+
+	if (access & X86_PF_INSTR)
+		return false;
+	if (rights & 1)
+		return true;
+	return (rights & 2) && (access & X86_PF_WRITE) && (user || (v->s.cr0 & X86_CR0_WP));
+}
+
+static bool smap_forbids(struct tpz_vcpu *v, u32 access)
+{
+	if (!(v->s.cr4 & X86_CR4_SMAP) || (access & X86_PF_INSTR))
+		return false;
+	return (access & TPZ_ACCESS_IMPLICIT) || !(tpz_rflags(v) & X86_EFLAGS_AC);
+}
+
+static bool permitted(struct tpz_vcpu *v, const struct descent *p, u32 access, bool user, u32 *pf_error)
+{
+	const struct tpz_cpu_state *s = &v->s;
+	const bool user_page = p->allowed & PTE_U;
+
+	if (user && !user_page)
+		return false;
+	if ((access & X86_PF_WRITE) && !(p->allowed & PTE_W) && (user || (s->cr0 & X86_CR0_WP)))
+		return false;
+	if ((access & X86_PF_INSTR) && (p->nx || (!user && user_page && (s->cr4 & X86_CR4_SMEP))))
+		return false;
+	if (!user && user_page && smap_forbids(v, access))
+		return false;
+	if (user_page && (s->efer & EFER_LMA) && (s->cr4 & X86_CR4_PKE) &&
+	    key_forbids(v, p->step[p->depth - 1].entry, access, user)) {
+		*pf_error |= X86_PF_PK;
+		return false;
+	}
+	return true;
+}
+
+/* Accessed in every entry, dirty in the leaf of a write (SDM vol. 3A, 4.8). -EAGAIN: the tables changed under us */
+static int mark_used(struct tpz_vcpu *v, const struct descent *p, u32 access, struct tpz_walk *w)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < p->depth; i++) {
+		const struct step *step = &p->step[i];
+		u64 used = step->entry | PTE_A;
+
+		if ((access & X86_PF_WRITE) && i == p->depth - 1)
+			used |= PTE_D;
+		if (used == step->entry)
+			continue;
+		ret = tpz_mem_cmpxchg(v->vm, step->gpa, step->entry, used, p->f->entry_bytes);
+		if (ret == -EAGAIN)
+			return ret;
+		if (ret) {
+			w->gpa = step->gpa;
+			return -ENXIO;
+		}
+	}
+	return 0;
+}
+
+static int try_walk(struct tpz_vcpu *v, u64 gva, u32 access, bool user, struct tpz_walk *w)
+{
+	struct tpz_cpu_state *s = &v->s;
+	struct descent p = { .f = format_of(s) };
+	int ret;
+
+	w->pf_error = (access & X86_PF_WRITE) | (user ? X86_PF_USER : 0);
+	if ((access & X86_PF_INSTR) && ((s->cr4 & X86_CR4_SMEP) || (p.f != &two_level && (s->efer & EFER_NX))))
+		w->pf_error |= X86_PF_INSTR;
+	ret = descend(v, gva, &p, w);
+	if (ret)
+		return ret;
+	if (!permitted(v, &p, access, user, &w->pf_error)) {
+		w->pf_error |= X86_PF_PROT;
+		return -EFAULT;
+	}
+	return mark_used(v, &p, access, w);
+}
+
+int tpz_walk_gva(struct tpz_vcpu *v, u64 gva, u32 access, bool user, struct tpz_walk *w)
+{
+	unsigned int tries;
+	int ret;
+
+	tpz_fetch(v, TPZ_P_CR0 | TPZ_P_CR3 | TPZ_P_CR4 | TPZ_P_EFER | TPZ_P_PDPTE);
+	if (!(v->s.cr0 & X86_CR0_PG)) {
+		w->gpa = (u32)gva;
+		w->page_bytes = PAGE_SIZE;
+		w->pf_error = 0;
+		return 0;
+	}
+	/* Another vCPU may rewrite the tables as fast as we read them; it must not hold us here for ever */
+	for (tries = 0; tries < 100; tries++) {
+		ret = try_walk(v, gva, access, user, w);
+		if (ret != -EAGAIN)
+			return ret;
+	}
+	return -ENXIO;
+}
+
+/* ---- PAE's four entries */
+
+int tpz_load_pdptes(struct tpz_vcpu *v, u64 cr3)
+{
+	const u64 reserved = PDPTE_RESERVED | above(tpz_guest_phys_bits(v)) | GENMASK_ULL(63, 52);
+	u64 pdpte[4];
+	unsigned int i;
+
+	if (tpz_mem_read(v->vm, cr3 & TPZ_PDPT_ADDRESS, pdpte, sizeof(pdpte)))
+		return -ENXIO;
+	for (i = 0; i < 4; i++)
+		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
+			return -EINVAL;
+	memcpy(v->s.pdpte, pdpte, sizeof(pdpte));
+	tpz_dirty(v, TPZ_P_PDPTE);
+	return 0;
+}
+
+/* ---- segmentation */
+
+/* SDM vol. 3A, 5.3 */
+static bool within_limit(const struct tpz_segment *s, u64 offset, unsigned int bytes)
+{
+	const u64 last = offset + bytes - 1;
+	const bool expands_down = s->s && !(s->type & 8) && (s->type & 4);
+
+	if (expands_down)
+		return offset > s->limit && last <= (s->db ? 0xffffffffULL : 0xffffULL);
+	return last <= s->limit;
+}
+
+/* SDM vol. 3A, 5.5: code is never written, and read only if it says so; data is written only if it says so */
+static bool type_permits(struct tpz_vcpu *v, const struct tpz_segment *s, bool write)
+{
+	tpz_fetch(v, TPZ_P_CR0);
+	if (!(v->s.cr0 & X86_CR0_PE) || (tpz_rflags(v) & X86_EFLAGS_VM))
+		return true;
+	if (s->unusable || !s->present)
+		return false;
+	if (write)
+		return !(s->type & 8) && (s->type & 2);
+	return !(s->type & 8) || (s->type & 2);
+}
+
+/* Would the segment let an access pass? Raises nothing */
+bool tpz_segment_permits(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int bytes, bool write)
+{
+	const struct tpz_segment *s = tpz_seg(v, seg);
+	u64 gva;
+
+	if (!tpz_long_mode(v))
+		return type_permits(v, s, write) && within_limit(s, offset, bytes);
+	gva = offset + (seg == TPZ_FS || seg == TPZ_GS ? s->base : 0);
+	return tpz_canonical(gva) && tpz_canonical(gva + bytes - 1);
+}
+
+int tpz_linear(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int addr_bytes, unsigned int bytes,
+	       bool write, u64 *gva)
+{
+	const struct tpz_segment *s = tpz_seg(v, seg);
+
+	offset &= tpz_addr_mask(addr_bytes);
+	if (!tpz_segment_permits(v, seg, offset, bytes, write)) {
+		tpz_queue_exception(v, seg == TPZ_SS ? X86_TRAP_SS : X86_TRAP_GP, 0);
+		return -EFAULT;
+	}
+	if (!tpz_long_mode(v))
+		*gva = (u32)(s->base + offset);
+	else
+		*gva = offset + (seg == TPZ_FS || seg == TPZ_GS ? s->base : 0);
+	return 0;
+}
+
+/* ---- access */
+
+static int translate(struct tpz_vcpu *v, u64 gva, u32 kind, bool user, struct tpz_walk *w, struct tpz_hole *hole)
+{
+	const int ret = tpz_walk_gva(v, gva, kind, user, w);
+
+	if (ret == -EFAULT)
+		tpz_queue_page_fault(v, gva, w->pf_error);
+	if (ret == -ENXIO)
+		*hole = (struct tpz_hole){ .gpa = w->gpa, .gva = gva, .gva_valid = true, .page_walk = true };
+	return ret;
+}
+
+static int access(struct tpz_vcpu *v, u64 gva, void *buffer, size_t bytes, u32 kind, bool user, struct tpz_hole *hole)
+{
+	const bool wraps = !tpz_long_mode(v);
+	const bool write = kind & X86_PF_WRITE;
+	struct tpz_walk w;
+	int ret;
+
+	while (bytes) {
+		const size_t n = min_t(size_t, bytes, PAGE_SIZE - offset_in_page(gva));
+
+		ret = translate(v, gva, kind, user, &w, hole);
+		if (ret)
+			return ret;
+		if (write ? tpz_mem_write(v->vm, w.gpa, buffer, n) : tpz_mem_read(v->vm, w.gpa, buffer, n)) {
+			*hole = (struct tpz_hole){ .gpa = w.gpa, .gva = gva, .gva_valid = true, .write = write };
+			return -ENXIO;
+		}
+		buffer += n;
+		bytes -= n;
+		gva += n;
+		if (wraps)
+			gva = (u32)gva;
+	}
+	return 0;
+}
+
+int tpz_read_gva(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole)
+{
+	return access(v, gva, to, bytes, TPZ_ACCESS_READ, tpz_cpl(v) == 3, hole);
+}
+
+/* May the current privilege level write at @gva? As tpz_write_gva(), but nothing is written */
+int tpz_check_write(struct tpz_vcpu *v, u64 gva, struct tpz_walk *w, struct tpz_hole *hole)
+{
+	return translate(v, gva, TPZ_ACCESS_WRITE, tpz_cpl(v) == 3, w, hole);
+}
+
+int tpz_write_gva(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes, struct tpz_hole *hole)
+{
+	u64 second = (gva | ~PAGE_MASK) + 1;
+	struct tpz_walk w;
+	int ret;
+
+	/* Nothing is written unless all can be: both pages of a crossing access are looked at first */
+	if (offset_in_page(gva) + bytes > PAGE_SIZE) {
+		if (!tpz_long_mode(v))
+			second = (u32)second;
+		ret = tpz_check_write(v, gva, &w, hole) ?: tpz_check_write(v, second, &w, hole);
+		if (ret)
+			return ret;
+	}
+	return access(v, gva, (void *)from, bytes, TPZ_ACCESS_WRITE, tpz_cpl(v) == 3, hole);
+}
+
+/* Descriptor tables: as ring 0, whatever runs */
+int tpz_read_system(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole)
+{
+	return access(v, gva, to, bytes, TPZ_ACCESS_READ | TPZ_ACCESS_IMPLICIT, false, hole);
+}
+
+int tpz_write_system(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes, struct tpz_hole *hole)
+{
+	return access(v, gva, (void *)from, bytes, TPZ_ACCESS_WRITE | TPZ_ACCESS_IMPLICIT, false, hole);
+}
+
+/* The bytes of the instruction that trapped */
+int tpz_fetch_insn(struct tpz_vcpu *v, void *to, size_t bytes, struct tpz_hole *hole)
+{
+	const struct tpz_segment *cs = tpz_seg(v, TPZ_CS);
+	u64 gva = tpz_rip(v);
+
+	if (!tpz_long_mode(v))
+		gva = (u32)(gva + cs->base);
+	return access(v, gva, to, bytes, TPZ_ACCESS_FETCH, tpz_cpl(v) == 3, hole);
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The dispatch table: who answers each trap; and the tables that join the layers' MSRs to their handlers.
+ *
+ * A fast handler runs with interrupts off straight after the exit. Where there is none, or it answers TPZ_SLOW, the
+ * slow one runs and may sleep. A reason with neither goes to user space with everything the CPU said about it.
+ */
+#include <linux/kernel.h>
+#include "cpu/cpu.h"
+#include "exit.h"
+#include "host.h"
+#include "irq/irq.h"
+#include "pv/pv.h"
+#include "time/time.h"
+
+/* The exit itself was the point: the run loop takes the interrupt, or delivers into the open window */
+static enum tpz_next just_resume(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	return TPZ_RESUME;
+}
+
+static enum tpz_next on_machine_check(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	tpz_host_machine_check();
+	return TPZ_RESUME;
+}
+
+static enum tpz_next on_hlt(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	tpz_skip_insn(v);
+	tpz_count(&v->m->halts);
+	if (!v->apic) {
+		tpz_user_exit(v, TPZ_EXIT_HLT);
+		return TPZ_TO_USER;
+	}
+	v->activity = TPZ_ACTIVITY_HLT;		/* the run loop sleeps */
+	return TPZ_RESUME;
+}
+
+static enum tpz_next on_entry_failed(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	struct tpz_run *run = tpz_user_exit(v, TPZ_EXIT_ENTRY_FAILED);
+
+	run->entry_failed = x->failed;
+	return TPZ_TO_USER;
+}
+
+static enum tpz_next on_npf_misconfig(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	tpz_vm_bug(v->vm, "the nested page table's entry for %#llx is malformed", x->npf.gpa);
+	return TPZ_RESUME;	/* the run loop sees that the VM is dead */
+}
+
+typedef enum tpz_next handler(struct tpz_vcpu *v, const struct tpz_exit *x);
+
+static const struct {
+	handler *fast;
+	handler *slow;
+} handlers[TPZ_EXIT_COUNT] = {
+	[TPZ_EXIT_EXCEPTION]		= { tpz_on_exception },
+	[TPZ_EXIT_HOST_INTERRUPT]	= { just_resume },
+	[TPZ_EXIT_HOST_NMI]		= { just_resume },
+	[TPZ_EXIT_MACHINE_CHECK]	= { on_machine_check },
+	[TPZ_EXIT_TRIPLE_FAULT]		= { NULL, tpz_on_triple_fault },
+	[TPZ_EXIT_INTR_WINDOW]		= { just_resume },
+	[TPZ_EXIT_NMI_WINDOW]		= { just_resume },
+	[TPZ_EXIT_TASK_SWITCH]		= { NULL, tpz_on_task_switch },
+	[TPZ_EXIT_CPUID]		= { tpz_on_cpuid },
+	[TPZ_EXIT_HLT]			= { NULL, on_hlt },
+	[TPZ_EXIT_INVD]			= { tpz_on_invd },
+	[TPZ_EXIT_WBINVD]		= { tpz_on_wbinvd },
+	[TPZ_EXIT_INVLPG]		= { tpz_on_invlpg },
+	[TPZ_EXIT_INVPCID]		= { NULL, tpz_on_invpcid },
+	[TPZ_EXIT_RDPMC]		= { tpz_on_gp_insn },
+	[TPZ_EXIT_RDTSC]		= { tpz_on_rdtsc },
+	[TPZ_EXIT_RDTSCP]		= { tpz_on_rdtsc },
+	[TPZ_EXIT_RSM]			= { tpz_on_ud_insn },
+	[TPZ_EXIT_HYPERCALL]		= { tpz_on_hypercall },
+	[TPZ_EXIT_VIRT_INSN]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_CR]			= { NULL, tpz_on_cr },
+	[TPZ_EXIT_DR]			= { tpz_on_dr },
+	[TPZ_EXIT_IO]			= { tpz_on_io_fast, tpz_on_io },
+	[TPZ_EXIT_MSR_READ]		= { tpz_on_msr_read_fast, tpz_on_msr_read },
+	[TPZ_EXIT_MSR_WRITE]		= { tpz_on_msr_write_fast, tpz_on_msr_write },
+	[TPZ_EXIT_ENTRY_FAILED]		= { NULL, on_entry_failed },
+	[TPZ_EXIT_MWAIT]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_MONITOR]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_PAUSE]		= { NULL, tpz_on_pause },
+	[TPZ_EXIT_DT_ACCESS]		= { NULL, tpz_on_dt_access },
+	[TPZ_EXIT_NPF]			= { NULL, tpz_on_npf },
+	[TPZ_EXIT_NPF_MISCONFIG]	= { NULL, on_npf_misconfig },
+	[TPZ_EXIT_XSETBV]		= { tpz_on_xsetbv },
+	[TPZ_EXIT_RDRAND]		= { tpz_on_rdrand },
+	[TPZ_EXIT_RDSEED]		= { tpz_on_rdrand },
+	[TPZ_EXIT_XSAVES]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_TIMER]		= { just_resume },
+	[TPZ_EXIT_GETSEC]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_ENCLS]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_VMFUNC]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_UMWAIT]		= { tpz_on_ud_insn },
+};
+
+/* A handler's answer and what it did must agree: a record is filled exactly if the run goes to user space */
+static enum tpz_next check_answer(struct tpz_vcpu *v, enum tpz_next next)
+{
+	if (likely((next == TPZ_TO_USER) == v->user_exit))
+		return next;
+	tpz_vm_bug(v->vm, "the handler of exit %u answered %u with the record %s", v->exit.reason, next,
+		   v->user_exit ? "filled" : "empty");
+	v->user_exit = false;
+	return TPZ_RESUME;
+}
+
+enum tpz_next tpz_exit_fast(struct tpz_vcpu *v)
+{
+	handler *fast = handlers[v->exit.reason].fast;
+	enum tpz_next next;
+
+	if (!fast)
+		return TPZ_SLOW;
+	next = fast(v, &v->exit);
+	return next == TPZ_SLOW ? next : check_answer(v, next);
+}
+
+enum tpz_next tpz_exit_slow(struct tpz_vcpu *v)
+{
+	handler *slow = handlers[v->exit.reason].slow;
+
+	if (!slow) {
+		tpz_user_exit(v, v->exit.reason);
+		return TPZ_TO_USER;
+	}
+	return check_answer(v, slow(v, &v->exit));
+}
+
+/* ---- MSRs: each layer has a table of its own */
+
+static const struct tpz_msr *const msr_tables[] = { tpz_cpu_msrs, tpz_time_msrs, tpz_apic_msrs };
+
+static const struct tpz_msr *find_msr(u32 index)
+{
+	const struct tpz_msr *m;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(msr_tables); i++)
+		for (m = msr_tables[i]; m->first <= m->last; m++)
+			if (index >= m->first && index <= m->last)
+				return m;
+	return NULL;
+}
+
+/* RDMSR and WRMSR by whichever layer knows the MSR. -EINVAL: #GP, also for one that nobody knows */
+int tpz_msr_read(struct tpz_vcpu *v, u32 index, u64 *value, bool may_sleep)
+{
+	const struct tpz_msr *m = find_msr(index);
+
+	if (!m || !m->read)
+		return -EINVAL;
+	if (m->sleeps && !may_sleep)
+		return -EAGAIN;
+	return m->read(v, index, value);
+}
+
+int tpz_msr_write(struct tpz_vcpu *v, u32 index, u64 value, bool may_sleep)
+{
+	const struct tpz_msr *m = find_msr(index);
+
+	if (!m || !m->write)
+		return -EINVAL;
+	if (m->sleeps && !may_sleep)
+		return -EAGAIN;
+	return m->write(v, index, value);
+}

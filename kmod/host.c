@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host kernel, where it varies between versions or is fenced: see host.h.
+ */
+#include <linux/cpu.h>
+#include <linux/entry-kvm.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/path.h>
+#include <linux/reboot.h>
+#include <linux/suspend.h>
+#include <linux/syscore_ops.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/desc.h>
+#include <asm/mce.h>
+#include <asm/reboot.h>
+#include <asm/tlbflush.h>
+#include "host.h"
+
+/* ---- registers with a shadow */
+
+void tpz_host_set_vmxe(void)
+{
+	cr4_set_bits_irqsoff(X86_CR4_VMXE);
+}
+
+void tpz_host_clear_vmxe(void)
+{
+	cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+}
+
+/* ---- other users */
+
+bool tpz_host_module_loaded(const char *name)
+{
+	char path[64];
+	struct path found;
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	if (kern_path(path, LOOKUP_FOLLOW, &found))
+		return false;
+	path_put(&found);
+	return true;
+}
+
+/* ---- the life of the machine */
+
+static const struct tpz_host_events *events;	/* written while nothing is registered */
+
+static int host_suspend(void)
+{
+	events->suspend();
+	return 0;
+}
+
+static void host_resume(void)
+{
+	events->resume();
+}
+
+static int host_reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	events->reboot();
+	return NOTIFY_OK;
+}
+
+#ifdef TPZ_HAVE_SYSCORE
+static int host_syscore_suspend(void *data)
+{
+	return host_suspend();
+}
+
+static void host_syscore_resume(void *data)
+{
+	host_resume();
+}
+
+static const struct syscore_ops host_syscore_ops = {
+	.suspend = host_syscore_suspend,
+	.resume = host_syscore_resume,
+};
+
+static struct syscore host_syscore = { .ops = &host_syscore_ops };
+
+static void host_syscore_register(void)
+{
+	register_syscore(&host_syscore);
+}
+
+static void host_syscore_unregister(void)
+{
+	unregister_syscore(&host_syscore);
+}
+#else
+static struct syscore_ops host_syscore_ops = {
+	.suspend = host_suspend,
+	.resume = host_resume,
+};
+
+static void host_syscore_register(void)
+{
+	register_syscore_ops(&host_syscore_ops);
+}
+
+static void host_syscore_unregister(void)
+{
+	unregister_syscore_ops(&host_syscore_ops);
+}
+#endif
+
+static struct notifier_block host_reboot_notifier = {
+	.notifier_call = host_reboot,
+};
+
+int tpz_host_register(const struct tpz_host_events *e)
+{
+	int ret;
+
+	events = e;
+	ret = register_reboot_notifier(&host_reboot_notifier);
+	if (ret)
+		return ret;
+	host_syscore_register();
+#ifdef TPZ_HAVE_EMERGENCY_CALLBACK
+	cpu_emergency_register_virt_callback(e->crash);
+#endif
+	return 0;
+}
+
+void tpz_host_unregister(void)
+{
+#ifdef TPZ_HAVE_EMERGENCY_CALLBACK
+	cpu_emergency_unregister_virt_callback(events->crash);
+#endif
+	host_syscore_unregister();
+	unregister_reboot_notifier(&host_reboot_notifier);
+}
+
+/* ---- the run loop */
+
+bool tpz_host_work_pending(void)
+{
+	return xfer_to_guest_mode_work_pending();
+}
+
+int tpz_host_handle_work(void)
+{
+#ifdef TPZ_HAVE_XFER_VOID
+	return xfer_to_guest_mode_handle_work();
+#else
+	return xfer_to_guest_mode_handle_work(NULL);
+#endif
+}
+
+/* ---- what a VM exit does not restore */
+
+void tpz_host_regs_save(struct tpz_host_regs *regs)
+{
+	savesegment(ds, regs->ds);
+	savesegment(es, regs->es);
+	savesegment(fs, regs->fs);
+	savesegment(gs, regs->gs);
+	store_ldt(regs->ldt);
+	regs->fs_base = tpz_msr(MSR_FS_BASE);
+	regs->kernel_gs_base = tpz_msr(MSR_KERNEL_GS_BASE);
+}
+
+/* Loads the thread's GS selector without losing the kernel's own base */
+static void load_user_gs(u16 selector)
+{
+	unsigned long flags;
+	u64 kernel_base = tpz_msr(MSR_GS_BASE);
+
+	local_irq_save(flags);
+	/* An NMI in between finds the base by the paranoid entry's own look at the MSR */
+	asm volatile("mov %0, %%gs" : : "r" ((u32)selector));
+	wrmsr(MSR_GS_BASE, (u32)kernel_base, kernel_base >> 32);
+	local_irq_restore(flags);
+}
+
+void tpz_host_regs_restore(const struct tpz_host_regs *regs)
+{
+	load_fixmap_gdt(smp_processor_id());	/* the exit set the limit to 64 KiB */
+	invalidate_tss_limit();			/* and TR's to 67h: no I/O bitmap */
+	if (unlikely(regs->ldt))
+		asm volatile("lldt %0" : : "r" (regs->ldt));
+	if (unlikely(regs->ds | regs->es)) {
+		loadsegment(ds, regs->ds);
+		loadsegment(es, regs->es);
+	}
+	if (unlikely(regs->fs)) {
+		loadsegment(fs, regs->fs);
+		tpz_wrmsr(MSR_FS_BASE, regs->fs_base);
+	}
+	if (unlikely(regs->gs))
+		load_user_gs(regs->gs);
+	tpz_wrmsr(MSR_KERNEL_GS_BASE, regs->kernel_gs_base);
+}
+
+bool tpz_host_debug_save(struct tpz_host_debug *d)
+{
+	if (likely(!hw_breakpoint_active()))
+		return false;
+	get_debugreg(d->dr[0], 0);
+	get_debugreg(d->dr[1], 1);
+	get_debugreg(d->dr[2], 2);
+	get_debugreg(d->dr[3], 3);
+	get_debugreg(d->dr7, 7);
+	return true;
+}
+
+void tpz_host_debug_restore(const struct tpz_host_debug *d)
+{
+	set_debugreg(d->dr[0], 0);
+	set_debugreg(d->dr[1], 1);
+	set_debugreg(d->dr[2], 2);
+	set_debugreg(d->dr[3], 3);
+	set_debugreg(d->dr7, 7);
+}
+
+void tpz_host_machine_check(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs regs = {
+		.cs = 3,	/* as if user code ran: the guest may be killed, the kernel is sound */
+		.flags = X86_EFLAGS_IF,
+	};
+
+	do_machine_check(&regs);
+#endif
+}
+
+/* ---- mitigations */
+
+struct tpz_host_mitigations tpz_host_mitigations;
+
+void tpz_host_mitigations_init(void)
+{
+	bool off = cpu_mitigations_off();
+
+	tpz_host_mitigations.verw = !off && boot_cpu_has(X86_FEATURE_MD_CLEAR) &&
+		(boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
+		 boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA)
+#ifdef X86_BUG_RFDS
+		 || boot_cpu_has_bug(X86_BUG_RFDS)
+#endif
+		);
+	tpz_host_mitigations.l1d_flush = !off && boot_cpu_has_bug(X86_BUG_L1TF) &&
+		boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+	tpz_host_mitigations.ibpb = !off && boot_cpu_has(X86_FEATURE_USE_IBPB);
+}

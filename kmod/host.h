@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every dependence on what varies or is fenced in the host kernel. Its stable API may be used anywhere else.
+ * Features are told by Kbuild's look at the headers (TPZ_HAVE_*), never by the kernel's version.
+ */
+#ifndef TPZ_HOST_H
+#define TPZ_HOST_H
+
+#include <linux/hrtimer.h>
+#include <linux/smp.h>
+#include <linux/types.h>
+#include <asm/msr.h>
+
+/* ---- names that moved */
+
+#ifdef TPZ_HAVE_RDMSRQ
+#define tpz_rdmsr(msr, value)	rdmsrq(msr, value)
+#define tpz_wrmsr(msr, value)	wrmsrq(msr, value)
+#define tpz_rdmsr_safe(msr, p)	rdmsrq_safe(msr, p)
+#else
+#define tpz_rdmsr(msr, value)	rdmsrl(msr, value)
+#define tpz_wrmsr(msr, value)	wrmsrl(msr, value)
+#define tpz_rdmsr_safe(msr, p)	rdmsrl_safe(msr, p)
+#endif
+
+static inline u64 tpz_msr(u32 msr)
+{
+	u64 value;
+
+	tpz_rdmsr(msr, value);
+	return value;
+}
+
+static inline void tpz_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
+				     clockid_t clock, enum hrtimer_mode mode)
+{
+#ifdef TPZ_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+#endif
+}
+
+/* ---- this CPU's registers that the kernel shadows */
+
+void tpz_host_set_vmxe(void);		/* CR4.VMXE, the kernel's shadow included. Interrupts off */
+void tpz_host_clear_vmxe(void);
+
+/* ---- other users of the CPU's virtualization */
+
+/**
+ * tpz_host_module_loaded() - is a module of this name loaded (or built in with parameters)? May sleep
+ */
+bool tpz_host_module_loaded(const char *name);
+
+/* ---- events in the life of the machine */
+
+/**
+ * struct tpz_host_events - who is told when CPUs must leave virtualization operation, and may come back
+ * @suspend, @resume: the boot CPU, interrupts off, the others offline
+ * @reboot: before a reboot, halt or kexec; may sleep
+ * @crash: this CPU, from NMI context, before a crash kernel runs
+ */
+struct tpz_host_events {
+	void (*suspend)(void);
+	void (*resume)(void);
+	void (*reboot)(void);
+	void (*crash)(void);
+};
+
+int tpz_host_register(const struct tpz_host_events *events);
+void tpz_host_unregister(void);
+
+/* ---- the run loop */
+
+/**
+ * tpz_host_work_pending() - a signal, a reschedule or other work of return to user space waits. Interrupts off
+ * tpz_host_handle_work() - do it. May sleep. Return: 0, or -EINTR: a signal
+ */
+bool tpz_host_work_pending(void);
+int tpz_host_handle_work(void);
+
+/* ---- host state that a VM exit does not restore (HOST-KERNELS: "What a VM exit does not restore") */
+
+/**
+ * struct tpz_host_regs - what the launcher's thread had in registers that the guest's entry or exit loses
+ */
+struct tpz_host_regs {
+	u16 ds, es, fs, gs, ldt;
+	u64 fs_base;
+	u64 kernel_gs_base;	/* the thread's user-space GS base */
+};
+
+void tpz_host_regs_save(struct tpz_host_regs *regs);		/* preemption off */
+void tpz_host_regs_restore(const struct tpz_host_regs *regs);	/* preemption off: also TSS and GDT limits */
+
+/* Debug registers: the thread's and perf's breakpoints around a stay in the guest. Interrupts off */
+struct tpz_host_debug {
+	unsigned long dr[4];
+	unsigned long dr7;
+};
+
+bool tpz_host_debug_save(struct tpz_host_debug *d);	/* true: some breakpoint is armed, restore afterwards */
+void tpz_host_debug_restore(const struct tpz_host_debug *d);
+
+/* A machine check that hit while the guest ran. Interrupts off */
+void tpz_host_machine_check(void);
+
+/* ---- mitigations (tpz info reads them back) */
+
+struct tpz_host_mitigations {
+	bool verw;		/* clear CPU buffers at each entry (MDS, TAA, MMIO stale data, RFDS) */
+	bool l1d_flush;		/* flush L1D at entries after which foreign data was touched (L1TF) */
+	bool ibpb;		/* branch-predictor barrier between two VMs of different domains */
+};
+
+extern struct tpz_host_mitigations tpz_host_mitigations;
+void tpz_host_mitigations_init(void);
+
+#endif /* TPZ_HOST_H */

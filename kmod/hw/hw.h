@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The contract of a backend. VMX and SVM implement struct tpz_hw; nothing above this folder knows which one runs.
+ */
+#ifndef TPZ_HW_H
+#define TPZ_HW_H
+
+#include "../core.h"
+
+/* What a leaf of the nested page table permits */
+#define TPZ_NPT_READ	BIT(0)
+#define TPZ_NPT_WRITE	BIT(1)
+#define TPZ_NPT_EXEC	BIT(2)
+
+/**
+ * struct tpz_npt_format - one of the formats of the nested page table that mem/ walks
+ * @levels: 4 (48-bit guest-physical addresses) or 5
+ * @max_leaf: largest level that may hold a leaf: 1: 4 KiB, 2: 2 MiB, 3: 1 GiB
+ * @present: an entry is present if any of these bits is set
+ * @write: the bit that permits writes
+ * @accessed, @dirty: bits that the CPU sets, or 0 where it has none
+ * @large: the bit that tells a leaf above level 1
+ * @address: the bits of an entry that hold a physical address
+ * @leaf: makes a leaf: physical address, level, TPZ_NPT_*
+ * @table: makes an entry that points to the next level's table
+ */
+struct tpz_npt_format {
+	const char *name;
+	unsigned int levels;
+	unsigned int max_leaf;
+	u64 present;
+	u64 write;
+	u64 accessed;
+	u64 dirty;
+	u64 large;
+	u64 address;
+	u64 (*leaf)(u64 pa, unsigned int level, unsigned int permissions);
+	u64 (*table)(u64 pa);
+};
+
+/**
+ * struct tpz_hw_feature - one line of `tpz info`
+ */
+struct tpz_hw_feature {
+	const char *name;
+	u32 state;		/* enum tpz_feature_state */
+	const char *why;
+};
+
+/**
+ * struct tpz_hw - a backend
+ *
+ * "Loaded" below: between vcpu_load() and vcpu_put() on this CPU, preemption off or a preempt notifier that
+ * calls vcpu_put() and vcpu_load() around a switch to another thread.
+ */
+struct tpz_hw {
+	const char *name;
+	u32 backend;		/* enum tpz_backend */
+	const struct tpz_npt_format *npt;
+
+	/* Module load and unload. probe() prints one sentence that says what is missing and what to do */
+	int (*probe)(void);
+	void (*remove)(void);
+	u64 (*traps)(void);	/* TPZ_TRAP_* that this CPU can do */
+	const struct tpz_hw_feature *(*feature)(u32 index);	/* NULL beyond the last */
+
+	/* One CPU enters and leaves virtualization operation. Interrupts off, on that CPU */
+	int (*cpu_on)(void);
+	void (*cpu_off)(void);
+
+	/* Objects. May sleep */
+	int (*vcpu_create)(struct tpz_vcpu *v);
+	void (*vcpu_destroy)(struct tpz_vcpu *v);
+
+	/* The control structure, host state and MSRs onto this CPU and off it. Preemption off, interrupts on.
+	 * vcpu_load(): -ESHUTDOWN if this CPU is not in virtualization operation.
+	 */
+	int (*vcpu_load)(struct tpz_vcpu *v);
+	void (*vcpu_put)(struct tpz_vcpu *v);
+
+	/* Parts of v->s from the control structure (all of @parts are missing from v->cached). Loaded, preemption off */
+	void (*fetch)(struct tpz_vcpu *v, u32 parts);
+
+	/* One stay in the guest: commits v->dirty, enters, fills v->exit, saves an event whose delivery the exit
+	 * interrupted in v->event (and clears v->event where it was delivered). v->cached keeps only what the guest
+	 * cannot have changed. Loaded, interrupts off, guest FPU state loaded.
+	 * Return: 0, v->exit filled; -ESHUTDOWN: this CPU is not in virtualization operation any more.
+	 */
+	int (*enter)(struct tpz_vcpu *v);
+
+	/* Deliver v->event by the next entry; or exit when an interrupt (NMI) could be delivered. Interrupts off */
+	void (*inject)(struct tpz_vcpu *v, const struct tpz_event *e);
+	void (*windows)(struct tpz_vcpu *v, bool interrupt, bool nmi);
+
+	void (*flush)(struct tpz_vcpu *v);		/* cached translations, before the next entry; loaded */
+	void (*set_tsc_offset)(struct tpz_vcpu *v, u64 offset);		/* loaded */
+	int (*poke)(struct tpz_vcpu *v, u32 field, u64 value);		/* test=1 only; loaded */
+};
+
+extern const struct tpz_hw *tpz_hw;	/* the one in use; set at load */
+extern const struct tpz_hw tpz_hw_vmx;
+
+/**
+ * tpz_fetch() - make parts of v->s right
+ * @parts: enum tpz_part
+ * Context: the vCPU's thread, loaded; may sleep if its CPU just left virtualization operation.
+ */
+void tpz_fetch_slow(struct tpz_vcpu *v, u32 parts);
+
+static inline void tpz_fetch(struct tpz_vcpu *v, u32 parts)
+{
+	if (unlikely(parts & ~v->cached))
+		tpz_fetch_slow(v, parts & ~v->cached);
+}
+
+/* tpz_dirty() - parts of v->s were written */
+static inline void tpz_dirty(struct tpz_vcpu *v, u32 parts)
+{
+	v->cached |= parts;
+	v->dirty |= parts;
+}
+
+/* Single registers, fetched */
+static inline u64 tpz_rip(struct tpz_vcpu *v)
+{
+	tpz_fetch(v, TPZ_P_RIP);
+	return v->s.rip;
+}
+
+static inline u64 tpz_rflags(struct tpz_vcpu *v)
+{
+	tpz_fetch(v, TPZ_P_RFLAGS);
+	return v->s.rflags;
+}
+
+static inline u64 tpz_gpr(struct tpz_vcpu *v, unsigned int reg)
+{
+	if (reg == TPZ_RSP)
+		tpz_fetch(v, TPZ_P_RSP);
+	return v->s.gpr[reg];
+}
+
+static inline void tpz_set_gpr(struct tpz_vcpu *v, unsigned int reg, u64 value)
+{
+	v->s.gpr[reg] = value;
+	if (reg == TPZ_RSP)
+		tpz_dirty(v, TPZ_P_RSP);
+}
+
+static inline const struct tpz_segment *tpz_seg(struct tpz_vcpu *v, unsigned int seg)
+{
+	tpz_fetch(v, TPZ_P_SEG(seg));
+	return &v->s.seg[seg];
+}
+
+#endif /* TPZ_HW_H */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Interrupt controllers: the local APIC (x2APIC mode) of each vCPU, and the 8259 pair of the VM.
+ *
+ * Users of an interrupt: tpz_apic_pending() says what could be delivered now, tpz_apic_accept() takes it (IRR to
+ * ISR, or the 8259's acknowledge cycle for an ExtINT through LINT0). An interrupt that arrives sets TPZ_REQ_EVENT
+ * and kicks the vCPU (tpz_request()); so does everything that may make a waiting one deliverable (EOI, TPR).
+ *
+ * A VM may lack either: v->apic and vm->pic are NULL then, and every function here but CR8's knows.
+ */
+#ifndef TPZ_IRQ_H
+#define TPZ_IRQ_H
+
+#include "../cpu/cpu.h"
+
+/**
+ * tpz_apic_create() - a local APIC after reset, in x2APIC mode from the start; nothing without TPZ_DEVICE_LAPIC
+ *
+ * Where the VM has the 8259 pair, LINT0 of vCPU 0 starts as firmware leaves it: ExtINT, unmasked ("virtual wire").
+ * Return: 0; -ENOMEM; -ENODEV: the host does not know its TSC's frequency. May sleep.
+ */
+int tpz_apic_create(struct tpz_vcpu *v);
+void tpz_apic_destroy(struct tpz_vcpu *v);	/* cancels the timer; may sleep */
+
+/**
+ * tpz_apic_pending() - the vector of the interrupt that this vCPU would take if RFLAGS.IF were set
+ * Return: 0 to 255, or -1. Context: any, also from other CPUs; does not sleep, does not disturb anything.
+ */
+int tpz_apic_pending(struct tpz_vcpu *v);
+
+/**
+ * tpz_apic_accept() - the vCPU takes the interrupt: acknowledge it at its controller
+ * Return: the vector, or -1 if it went away. Context: the vCPU's thread, interrupts off.
+ */
+int tpz_apic_accept(struct tpz_vcpu *v);
+
+/* CR8 is a window on the task priority. For a vCPU that has a local APIC */
+u64 tpz_apic_get_cr8(struct tpz_vcpu *v);
+int tpz_apic_set_cr8(struct tpz_vcpu *v, u64 cr8);	/* 0, or -EINVAL: #GP */
+
+/**
+ * tpz_apic_check_base() - may IA32_APIC_BASE have this value in a state that user space sets? 0 or -EINVAL
+ * The guest's own write has stricter rules (tpz_apic_msrs).
+ */
+int tpz_apic_check_base(const struct tpz_vcpu *v, u64 value);
+
+/**
+ * tpz_apic_tsc_moved() - v->tsc_offset has changed: an armed TSC deadline follows. Context: the vCPU's thread
+ */
+void tpz_apic_tsc_moved(struct tpz_vcpu *v);
+
+/**
+ * tpz_apic_lint0_rises() - the 8259's INTR, wired to vCPU 0's LINT0, rises. Context: any
+ */
+void tpz_apic_lint0_rises(struct tpz_vcpu *v);
+
+/* State group TPZ_STATE_LAPIC. @bad: which field, in words */
+void tpz_apic_get_state(struct tpz_vcpu *v, struct tpz_lapic *st);
+int tpz_apic_check_state(const struct tpz_vcpu *v, const struct tpz_lapic *st, char *bad, size_t bad_bytes);
+void tpz_apic_set_state(struct tpz_vcpu *v, const struct tpz_lapic *st);
+
+/* The 8259 pair; tpz_pic_create() does nothing without TPZ_DEVICE_PIC */
+int tpz_pic_create(struct tpz_vm *vm);
+void tpz_pic_destroy(struct tpz_vm *vm);
+void tpz_pic_set_line(struct tpz_vm *vm, unsigned int line, bool level);	/* any context */
+int tpz_pic_pending(struct tpz_vm *vm);		/* does the master assert INTR: 1 or 0 */
+int tpz_pic_vector(struct tpz_vm *vm);		/* what tpz_pic_accept() would answer now; disturbs nothing */
+int tpz_pic_accept(struct tpz_vm *vm);		/* the acknowledge cycle: the vector (spurious: IRQ 7's) */
+
+/**
+ * tpz_pic_port() - an access to 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1
+ * Return: true if it was one of the VM's 8259 ports. Context: the vCPU's thread, interrupts on or off.
+ */
+bool tpz_pic_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);
+
+#endif /* TPZ_IRQ_H */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Guest-physical memory: slots of the launcher's memory, and the nested page table as a cache over the
+ * launcher's own page tables, kept right by an MMU notifier.
+ */
+#ifndef TPZ_MEM_H
+#define TPZ_MEM_H
+
+#include "../core.h"
+
+struct tpz_slot;
+
+/**
+ * tpz_mem_create() - in the creator's address space, vm->m in place; may sleep
+ * Return: 0, -ENOMEM, -EINTR (a signal).
+ */
+int tpz_mem_create(struct tpz_vm *vm);
+
+/**
+ * tpz_mem_destroy() - no vCPU runs any more, but vCPU objects still exist: until this returns, the host's memory
+ * management may call tpz_flush_all(). May sleep.
+ */
+void tpz_mem_destroy(struct tpz_vm *vm);
+
+void tpz_mem_exit(void);			/* module unload: waits for notifiers */
+
+unsigned int tpz_mem_phys_bits(void);		/* width of a guest-physical address */
+
+/**
+ * tpz_mem_set_slot() - TPZ_SET_SLOT, every field unchecked so far
+ * Return: 0; -EINVAL, -EEXIST (overlap), -ENOENT (removal of nothing), -EFAULT, -EXDEV, -ENOMEM. May sleep.
+ */
+int tpz_mem_set_slot(struct tpz_vm *vm, const struct tpz_slot *slot);
+
+/**
+ * tpz_mem_fault() - answer a nested page fault by mapping the page
+ * @write, @fetch: the access
+ * Return: 0: mapped (or somebody else did); -ENOENT: no slot there; -EROFS: a write to a read-only slot;
+ * -EFAULT: the launcher has no such memory; -EINTR; -ENOMEM. May sleep.
+ */
+int tpz_mem_fault(struct tpz_vcpu *v, u64 gpa, bool write, bool fetch);
+
+/**
+ * tpz_mem_root() - physical address of the nested page table's root
+ */
+u64 tpz_mem_root(struct tpz_vm *vm);
+/*
+ * The root page's earlier life is unknown, and a flush reaches only the CPU where a vCPU runs next: the backend flushes
+ * when a vCPU is first loaded, and each time it is loaded on another CPU than last time.
+ */
+
+/* Guest-physical reads and writes of any length, across pages. 0, -ENOENT, -EROFS, -EFAULT. May sleep */
+int tpz_mem_read(struct tpz_vm *vm, u64 gpa, void *to, size_t bytes);
+int tpz_mem_write(struct tpz_vm *vm, u64 gpa, const void *from, size_t bytes);
+
+/**
+ * tpz_mem_cmpxchg() - atomic compare and exchange of an aligned 4- or 8-byte word of guest memory
+ * (a guest page-table entry's accessed and dirty bits)
+ * Return: 0: done; -EAGAIN: it held something else; else as tpz_mem_write(). May sleep.
+ */
+int tpz_mem_cmpxchg(struct tpz_vm *vm, u64 gpa, u64 old, u64 new, size_t bytes);
+
+#endif /* TPZ_MEM_H */

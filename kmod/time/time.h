@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The guest's time: virtual TSC, the KVM-compatible paravirtual clock. Stands above irq/: a TSC that moves takes the
+ * local APIC's deadline with it.
+ */
+#ifndef TPZ_TIME_H
+#define TPZ_TIME_H
+
+#include "../cpu/cpu.h"
+
+/* ---- tsc.c */
+
+u64 tpz_guest_tsc(const struct tpz_vcpu *v);			/* now; any context of the vCPU's thread */
+void tpz_set_guest_tsc(struct tpz_vcpu *v, u64 tsc);		/* loaded: moves the offset */
+
+/**
+ * struct tpz_scale - cycles of the TSC to nanoseconds: (cycles << shift) * mul >> 32, shift may be negative
+ *
+ * The paravirtual clock hands this very pair to the guest, so host and guest compute the same.
+ */
+struct tpz_scale {
+	u32 mul;
+	s8 shift;
+};
+
+struct tpz_scale tpz_tsc_scale(void);
+u64 tpz_tsc_to_ns(u64 cycles);					/* host = guest frequency */
+
+/* ---- pvclock.c */
+
+int tpz_clock_create(struct tpz_vm *vm);	/* nothing without TPZ_DEVICE_KVMCLOCK */
+void tpz_clock_destroy(struct tpz_vm *vm);
+int tpz_check_kvm_msr(u32 index, u64 value);			/* 0 or -EINVAL: for the state group */
+
+/**
+ * tpz_clock_update() - TPZ_REQ_CLOCK: rewrites the page; after the host slept, moves the clock on
+ * Context: the vCPU's thread. May sleep.
+ */
+void tpz_clock_update(struct tpz_vcpu *v);
+
+#endif /* TPZ_TIME_H */

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A vCPU: its creation, the loop that runs it, and its thread's comings and goings on CPUs.
+ *
+ * The life of one trap: deliver() what is due, enter the guest, charge the exit, answer it fast with interrupts still
+ * off, or slowly with everything on; round and round until a record for user space is filled.
+ */
+#define pr_fmt(fmt) "trapeze: " fmt
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include "cpu/cpu.h"
+#include "cpus.h"
+#include "exit.h"
+#include "host.h"
+#include "host_guest.h"
+#include "irq/irq.h"
+#include "time/time.h"
+#include "vm.h"
+#include "watch/meters.h"
+
+/* ---- onto a CPU and off it */
+
+static void load(struct tpz_vcpu *v, int cpu)
+{
+	v->cpu = cpu;
+	v->on_cpu = !tpz_hw->vcpu_load(v);
+}
+
+static void unload(struct tpz_vcpu *v)
+{
+	if (v->on_cpu)
+		tpz_hw->vcpu_put(v);
+	v->on_cpu = false;
+	v->cpu = -1;
+}
+
+static void sched_in(struct preempt_notifier *notifier, int cpu)
+{
+	load(container_of(notifier, struct tpz_vcpu, notifier), cpu);
+}
+
+static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
+{
+	unload(container_of(notifier, struct tpz_vcpu, notifier));
+}
+
+static struct preempt_ops preempt_ops = {
+	.sched_in = sched_in,
+	.sched_out = sched_out,
+};
+
+int tpz_vcpu_get(struct tpz_vcpu *v)
+{
+	if (v->vm->mm != current->mm)
+		return -EXDEV;
+	if (mutex_lock_killable(&v->lock))
+		return -EINTR;
+	preempt_disable();
+	preempt_notifier_register(&v->notifier);
+	load(v, smp_processor_id());
+	preempt_enable();
+	return 0;
+}
+
+void tpz_vcpu_put(struct tpz_vcpu *v)
+{
+	preempt_disable();
+	unload(v);
+	preempt_notifier_unregister(&v->notifier);
+	preempt_enable();
+	mutex_unlock(&v->lock);
+}
+
+/* ---- events into the guest */
+
+static bool can_take_interrupt(struct tpz_vcpu *v)
+{
+	tpz_fetch(v, TPZ_P_RFLAGS | TPZ_P_SHADOW);
+	return (v->s.rflags & X86_EFLAGS_IF) && !v->s.sti_shadow && !v->s.mov_ss_shadow;
+}
+
+static bool can_take_nmi(struct tpz_vcpu *v)
+{
+	tpz_fetch(v, TPZ_P_SHADOW);
+	return !v->s.nmi_blocked && !v->s.mov_ss_shadow && !v->s.sti_shadow;
+}
+
+/* What an earlier entry began and an exit cut off comes first; then an NMI; then an interrupt (SDM vol. 3A, 6.9) */
+static void choose_event(struct tpz_vcpu *v)
+{
+	if (v->event.valid)
+		return;
+	if (atomic_read(&v->nmi_pending) && can_take_nmi(v)) {
+		atomic_set(&v->nmi_pending, 0);
+		v->event = (struct tpz_event) { .valid = true, .type = TPZ_EVENT_NMI, .vector = X86_TRAP_NMI };
+		tpz_count(&v->m->injected_nmis);
+		return;
+	}
+	if (v->apic && tpz_apic_pending(v) >= 0 && can_take_interrupt(v)) {
+		int vector = tpz_apic_accept(v);
+
+		if (vector < 0)
+			return;
+		v->event = (struct tpz_event) { .valid = true, .type = TPZ_EVENT_INTR, .vector = vector };
+		tpz_count(&v->m->injected_interrupts);
+	}
+}
+
+/* Interrupts off, right before the entry */
+static void deliver(struct tpz_vcpu *v)
+{
+	choose_event(v);
+	if (v->event.valid)
+		tpz_hw->inject(v, &v->event);
+	tpz_hw->windows(v, v->apic && tpz_apic_pending(v) >= 0, atomic_read(&v->nmi_pending));
+}
+
+/* ---- meters */
+
+/* An exit that is over: what the host spent on it goes to its reason */
+static void charge_host(struct tpz_vcpu *v, u64 now)
+{
+	struct tpz_vcpu_meters *m = v->m;
+	u64 cycles = now - v->left_tsc;
+
+	tpz_add(&m->host_cycles, cycles);
+	tpz_add(&m->reason[v->exit.reason].cycles, cycles);
+	v->left_tsc = now;
+}
+
+static void charge_exit(struct tpz_vcpu *v)
+{
+	struct tpz_vcpu_meters *m = v->m;
+
+	tpz_count(&m->entries);
+	tpz_add(&m->guest_cycles, v->exit.tsc - v->entered_tsc);
+	tpz_count(&m->exits);
+	tpz_count(&m->reason[v->exit.reason].count);
+	v->left_tsc = v->exit.tsc;
+}
+
+/* ---- one stay: as many entries as fast handlers answer */
+
+/* Requests that interrupts-off code can serve. Return: true if some other one waits */
+static bool serve_requests(struct tpz_vcpu *v)
+{
+	if (likely(!READ_ONCE(v->requests)))
+		return false;
+	if (test_and_clear_bit(TPZ_REQ_FLUSH, &v->requests))
+		tpz_hw->flush(v);
+	clear_bit(TPZ_REQ_EVENT, &v->requests);		/* deliver() looks anew at each entry */
+	return READ_ONCE(v->requests);
+}
+
+static void take_host_interrupts(void)
+{
+	local_irq_enable();
+	/* One instruction later they are taken; the tick among them finds that the time is the guest's */
+	asm volatile("nop" : : : "memory");
+	local_irq_disable();
+}
+
+/*
+ * Return: TPZ_RESUME: something waits that needs the slow loop; TPZ_SLOW: v->exit does; TPZ_TO_USER; or -ESHUTDOWN.
+ * Interrupts off, preemption off.
+ */
+static int stay(struct tpz_vcpu *v)
+{
+	enum tpz_next next;
+
+	for (;;) {
+		smp_store_mb(v->mode, TPZ_IN_GUEST);	/* before the look at the request word: see tpz_kick() */
+		if (serve_requests(v) || tpz_host_work_pending())
+			return TPZ_RESUME;
+		if (unlikely(!v->on_cpu))
+			return TPZ_RESUME;
+		deliver(v);
+		tpz_meters_begin(v->m);
+		charge_host(v, rdtsc());
+		if (unlikely(tpz_hw->enter(v))) {
+			tpz_meters_done(v->m);
+			return -ESHUTDOWN;
+		}
+		charge_exit(v);
+		tpz_meters_done(v->m);
+		if (v->exit.reason == TPZ_EXIT_HOST_INTERRUPT)
+			take_host_interrupts();
+		next = tpz_exit_fast(v);
+		if (next != TPZ_RESUME)
+			return next;
+		if (unlikely(v->activity != TPZ_ACTIVITY_RUN || v->vm->dead))
+			return TPZ_RESUME;
+	}
+}
+
+static int run_guest(struct tpz_vcpu *v)
+{
+	int next;
+
+	tpz_fpu_load(v);
+	local_irq_disable();
+	guest_timing_enter_irqoff();
+	next = stay(v);
+	WRITE_ONCE(v->mode, TPZ_OUTSIDE);
+	take_host_interrupts();		/* a tick that ended the stay is charged as the guest's */
+	guest_timing_exit_irqoff();
+	local_irq_enable();
+	tpz_fpu_save(v);
+	return next;
+}
+
+/* ---- halted */
+
+static bool wakes(struct tpz_vcpu *v)
+{
+	return v->event.valid || atomic_read(&v->nmi_pending) || READ_ONCE(v->vm->dead) ||
+		(v->apic && (v->s.rflags & X86_EFLAGS_IF) && tpz_apic_pending(v) >= 0);
+}
+
+static int sleep_until_woken(struct tpz_vcpu *v)
+{
+	u64 start = rdtsc(), slept;
+	int ret;
+
+	tpz_fetch(v, TPZ_P_RFLAGS);
+	ret = wait_event_interruptible(v->wait, wakes(v));
+	slept = rdtsc() - start;
+	tpz_meters_begin(v->m);
+	tpz_add(&v->m->halted_cycles, slept);
+	tpz_meters_done(v->m);
+	v->left_tsc += slept;		/* not the exit's own cost */
+	return ret ? -EINTR : 0;
+}
+
+/* Return: 1: go on; 0: a record is filled; -EINTR */
+static int leave_halt(struct tpz_vcpu *v)
+{
+	int ret;
+
+	if (v->activity != TPZ_ACTIVITY_HLT) {		/* SHUTDOWN, WAIT_SIPI: nothing in here ends it */
+		tpz_user_exit(v, TPZ_EXIT_TRIPLE_FAULT);
+		return 0;
+	}
+	ret = sleep_until_woken(v);
+	if (ret)
+		return ret;
+	v->activity = TPZ_ACTIVITY_RUN;
+	return 1;
+}
+
+/* ---- the loop */
+
+static int report_dead(struct tpz_vcpu *v)
+{
+	struct tpz_run *run;
+
+	smp_rmb();	/* why was complete before dead was set */
+	v->user_exit = false;
+	run = tpz_user_exit(v, TPZ_EXIT_DEAD);
+	memcpy(run->dead.why, v->vm->why, sizeof(run->dead.why));
+	return 0;
+}
+
+/* This CPU is on its way offline, or the machine is going down. Return: 1: look again; or an error */
+static int wait_for_cpu(struct tpz_vcpu *v)
+{
+	if (tpz_cpus_gone())
+		return -ESHUTDOWN;
+	schedule_timeout_uninterruptible(1);
+	return 1;
+}
+
+/* Everything that may sleep before the next stay. Return: 1: enter; 0: a record is filled; or an error */
+static int prepare(struct tpz_vcpu *v)
+{
+	int ret = tpz_host_handle_work();
+
+	if (ret)
+		return ret;
+	clear_bit(TPZ_REQ_DEAD, &v->requests);
+	smp_mb__after_atomic();		/* then look: tpz_vm_kill() has them the other way round */
+	if (test_and_clear_bit(TPZ_REQ_CLOCK, &v->requests))
+		tpz_clock_update(v);
+	if (unlikely(v->activity != TPZ_ACTIVITY_RUN)) {
+		ret = leave_halt(v);
+		if (ret <= 0)
+			return ret;
+	}
+	if (unlikely(READ_ONCE(v->vm->dead)))
+		return report_dead(v);
+	return unlikely(!READ_ONCE(v->on_cpu)) ? wait_for_cpu(v) : 1;
+}
+
+static int loop(struct tpz_vcpu *v)
+{
+	int ret;
+
+	for (;;) {
+		ret = prepare(v);
+		if (ret <= 0)
+			return ret;
+		ret = run_guest(v);
+		if (ret == TPZ_SLOW)
+			ret = tpz_exit_slow(v);
+		if (ret == TPZ_TO_USER)
+			return 0;
+		if (ret < 0)
+			return ret;
+	}
+}
+
+static int interrupted(struct tpz_vcpu *v)
+{
+	tpz_user_exit(v, TPZ_EXIT_INTERRUPTED);
+	return -EINTR;
+}
+
+/* The launcher's answer to the last run's exit. Return: 1: go on; 0: a record is filled; or an error */
+static int commit_answer(struct tpz_vcpu *v)
+{
+	int ret = 1;
+
+	if (v->io_pending) {
+		ret = tpz_io_complete(v);
+		ret = ret > 0 ? 0 : ret ?: 1;
+	}
+	if (ret == 1 && READ_ONCE(v->run->immediate_exit))
+		ret = -EINTR;
+	return ret;
+}
+
+int tpz_vcpu_run(struct tpz_vcpu *v)
+{
+	int ret;
+
+	v->user_exit = false;
+	v->left_tsc = rdtsc();
+	v->exit.reason = TPZ_EXIT_INTERRUPTED;	/* until an exit comes, what the host does is for the call itself */
+	ret = commit_answer(v);
+	if (ret == 1)
+		ret = loop(v);
+	if (ret == -EINTR && !v->user_exit)
+		ret = interrupted(v);
+	tpz_meters_begin(v->m);
+	charge_host(v, rdtsc());
+	tpz_count(&v->m->user_exits);
+	tpz_meters_done(v->m);
+	return ret;
+}
+
+/* ---- creation and end */
+
+static int create_parts(struct tpz_vcpu *v)
+{
+	int ret = tpz_cpuid_create(v) ?: tpz_fpu_create(v);
+
+	if (ret)
+		return ret;
+	if (v->vm->devices & TPZ_DEVICE_LAPIC)
+		ret = tpz_apic_create(v);
+	if (ret)
+		return ret;
+	return tpz_hw->vcpu_create(v);
+}
+
+static int first_state(struct tpz_vcpu *v)
+{
+	int ret = tpz_vcpu_get(v);
+
+	if (ret)
+		return ret;
+	tpz_cpu_reset(v);
+	tpz_dirty(v, TPZ_P_ALL);
+	v->tsc_offset = v->vm->tsc_offset;
+	preempt_disable();
+	if (v->on_cpu)
+		tpz_hw->set_tsc_offset(v, v->tsc_offset);
+	else
+		ret = -ESHUTDOWN;
+	preempt_enable();
+	tpz_vcpu_put(v);
+	return ret;
+}
+
+struct tpz_vcpu *tpz_vcpu_create(struct tpz_vm *vm, u32 id)
+{
+	struct tpz_vcpu *v;
+	int ret;
+
+	if (id >= TPZ_MAX_VCPUS)
+		return ERR_PTR(-EINVAL);
+	if (vm->mm != current->mm)
+		return ERR_PTR(-EXDEV);
+	if (mutex_lock_killable(&vm->lock))
+		return ERR_PTR(-EINTR);
+	ret = -EEXIST;
+	if (vm->vcpu[id])
+		goto unlock;
+	ret = -ENOMEM;
+	v = kzalloc(sizeof(*v), GFP_KERNEL_ACCOUNT);
+	if (!v)
+		goto unlock;
+	v->vm = vm;
+	v->id = id;
+	v->cpu = -1;
+	v->cached = TPZ_P_ALL;		/* until the first stay everything is in memory */
+	mutex_init(&v->lock);
+	tpz_kick_init(v);
+	preempt_notifier_init(&v->notifier, &preempt_ops);
+	v->run = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_COMP, get_order(TPZ_RUN_BYTES));
+	v->m = tpz_meters_add_vcpu(vm, id);
+	if (!v->run || !v->m)
+		goto destroy;
+	v->run_data = (void *)v->run + TPZ_RUN_DATA_OFFSET;
+	ret = create_parts(v) ?: first_state(v);
+	if (ret)
+		goto destroy;
+	WRITE_ONCE(vm->vcpu[id], v);
+	mutex_unlock(&vm->lock);
+	return v;
+
+destroy:
+	tpz_vcpu_destroy(v);
+unlock:
+	mutex_unlock(&vm->lock);
+	return ERR_PTR(ret);
+}
+
+void tpz_vcpu_destroy(struct tpz_vcpu *v)
+{
+	if (v->apic)
+		tpz_apic_destroy(v);
+	tpz_hw->vcpu_destroy(v);
+	tpz_fpu_destroy(v);
+	tpz_cpuid_destroy(v);
+	tpz_kick_exit(v);
+	/* A mapping of the run pages may outlive us: each holds its own reference */
+	if (v->run)
+		free_pages((unsigned long)v->run, get_order(TPZ_RUN_BYTES));
+	kfree(v);
+}

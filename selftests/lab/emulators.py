@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Emulators: how to start one for a machine description, and how to read from its words how it ended."""
+
+import os
+import re
+
+from artefacts import LAB, LabError, Suite
+
+MACHINES = LAB / "machines"
+
+
+class Bochs:
+    """Bochs. Its exit status says nothing; its own log says how the machine ended."""
+
+    ENDINGS = [     # (words in the log, what they mean); None is a clean end. The first found counts.
+        ("3rd (13) exception with no resolution",
+         "TRIPLE FAULT: the lab kernel panicked, or the machine was reset"),
+        ("ACPI control: soft power off", None),
+    ]
+
+    def __init__(self, machine):
+        self.machine = machine
+        package = machine["package"]
+        suite = Suite(package["suite"])
+        self.root = suite.fetch(package["emulator"])
+        self.libraries = suite.fetch(package["libraries"]) / "usr/lib/x86_64-linux-gnu"
+
+    def command(self, folder, iso, *, memory, cpus, terminal=None, debugger=False):
+        """Write the configuration into the run's folder; return the command line and its environment."""
+        template = (MACHINES / self.machine["config"]).read_text()
+        console = f"mode=term, dev={terminal}" if terminal else f"mode=file, dev={folder}/console"
+        config = folder / "bochsrc"
+        config.write_text(template.format(
+            memory=memory, cpus=cpus, ips=self.machine["ips"], share=self.root / "usr/share/bochs", iso=iso,
+            console=console, report=f"mode=file, dev={folder}/report", log=folder / "emulator.log"))
+        command = [self.libraries / "ld-linux-x86-64.so.2", "--library-path",
+                   f"{self.libraries}:/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",
+                   self.root / "usr/bin/bochs-bin", "-q", "-f", config,
+                   *(["-debugger"] if debugger else [])]
+        if not terminal:
+            command += ["-dumpstats", self.machine["ips"] // 1_000_000]     # a line for each second of guest time
+        environment = {**os.environ, "LTDL_LIBRARY_PATH": f"{self.root}/usr/lib/x86_64-linux-gnu/bochs/plugins",
+                       "BXSHARE": f"{self.root}/usr/share/bochs"}
+        return [str(word) for word in command], environment
+
+    def guest_seconds(self, folder):
+        """Guest time so far. (Bochs can stop at a number of ticks, but not while interrupts are off.)"""
+        with open(folder / "emulator.out", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            told = re.findall(rb"=== statistics dump (\d+) ===", file.read())
+        return int(told[-1]) // self.machine["ips"] if told else 0
+
+    def ending(self, folder):
+        """None if the machine powered itself off, else a sentence that says how it ended."""
+        log = "".join((folder / name).read_text(errors="replace")
+                      for name in ("emulator.log", "emulator.out") if (folder / name).exists())
+        for words, meaning in self.ENDINGS:
+            if words in log:
+                return meaning
+        panics = [line for line in log.splitlines() if ">>PANIC<<" in line]
+        return f"EMULATOR DIED: {panics[0] if panics else 'without a word'}"
+
+
+EMULATORS = {"bochs": Bochs}
+
+
+def emulator_for(machine):
+    if machine["emulator"] not in EMULATORS:
+        raise LabError(f"no emulator {machine['emulator']!r}: there are {', '.join(EMULATORS)}")
+    return EMULATORS[machine["emulator"]](machine)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lab machine's disk: an initramfs with everything a boot needs, and a CD image that starts it.
+
+The initramfs is not compressed: in an emulator, reading more bytes is cheaper than unpacking them.
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+from artefacts import LAB, LabError, locked, run
+
+TOP = LAB.parent.parent
+BUILD = TOP / "build"
+
+ISOLINUX_FILES = ["/usr/lib/ISOLINUX/isolinux.bin", "/usr/lib/syslinux/modules/bios/ldlinux.c32"]
+
+ISOLINUX_CONFIG = """\
+default lab
+prompt 0
+timeout 0
+label lab
+  kernel /vmlinuz
+  append initrd=/initrd {command_line}
+"""
+
+
+def archive(root, file):
+    """Pack a folder as an initramfs."""
+    with open(file, "wb") as output:
+        names = subprocess.run(["find", ".", "-print0"], cwd=root, capture_output=True, check=True).stdout
+        subprocess.run(["cpio", "--null", "--create", "--format=newc", "--owner=0:0", "--quiet"], cwd=root,
+                       input=names, stdout=output, check=True)
+
+
+def place(source, root, target):
+    """Copy one file into an image's tree, keeping its mode."""
+    if not pathlib.Path(source).exists():
+        raise LabError(f"{source} is not there: was it built?")
+    target = root / target.lstrip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+    return target
+
+
+def place_stripped(source, root, target):
+    """The same for what was built with debugging information, which the lab machine has no use for."""
+    target = place(source, root, target)
+    with open(target, "rb") as file:
+        is_elf = file.read(4) == b"\x7fELF"
+    if is_elf:
+        run("strip", "--strip-debug", target)
+
+
+def busybox_tree(root):
+    """The least that a shell script needs."""
+    for folder in ("bin", "dev", "proc", "sys", "tmp", "root", "etc"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    place("/bin/busybox", root, "bin/busybox")
+    for applet in run("/bin/busybox", "--list").split():
+        if applet != "busybox":
+            (root / "bin" / applet).symlink_to("busybox")
+
+
+def place_program(name, root):
+    """A program of the build machine, with the shared libraries that it names."""
+    program = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if not program:
+        raise LabError(f"extras: the build machine has no program {name}")
+    place(program, root, f"bin/{name}")
+    for library in re.findall(r"(/\S+)", run("ldd", program)):
+        place(library, root, library)
+
+
+def place_modules(kernel, names, root):
+    """Stock modules and their dependencies, for modprobe."""
+    source, files = kernel.modules_for(names)
+    target = f"lib/modules/{kernel.release}"
+    for file in files:
+        place(source / file, root, f"{target}/{file}")
+    for index in ("modules.order", "modules.builtin"):
+        place(source / index, root, f"{target}/{index}")
+    run("depmod", "-b", root, kernel.release)
+
+
+def guest_spin():
+    """A guest that spins for ever, to be there while things happen to the host."""
+    file = BUILD / "lab/spin"
+    with locked(BUILD / "lab/guest.lock"):
+        if not file.exists() or file.stat().st_mtime < (LAB / "guest/spin.S").stat().st_mtime:
+            run("gcc", "-m32", "-nostdlib", "-static", "-Wl,--nmagic,-Ttext=0x100000,--build-id=none,-z,noexecstack",
+                "-o", file, LAB / "guest/spin.S")
+    return file
+
+
+def find_test(name):
+    """A selftest; or one of the programs that show that the lab can fail."""
+    return next((file for file in (BUILD / "selftests" / name, LAB / "selfcheck" / name) if file.is_file()),
+                BUILD / "selftests" / name)
+
+
+def initramfs(boot, kernel, module, token, mode, folder):
+    """Build the initramfs of one boot."""
+    root = folder / "root"
+    busybox_tree(root)
+    place(LAB / "init", root, "init")
+    (root / "lab").mkdir()
+    (root / "lab/boot").write_text(f"TOKEN={token}\nMODE={mode}\n")
+    (root / "lab/plan").write_text("".join(test.plan_line() + "\n" for test in boot.tests))
+    for file in ("motd", "ktap.sh"):
+        place(LAB / file, root, f"lab/{file}")
+    place(guest_spin(), root, "guest/spin")
+    if module:
+        place_stripped(module, root, "lib/modules/trapeze.ko")
+    if (BUILD / "tools/tpz").exists():
+        place_stripped(BUILD / "tools/tpz", root, "bin/tpz")
+    tests = {find_test(test.name) for test in boot.tests}
+    if mode == "shell":
+        tests = [file for file in (BUILD / "selftests").glob("*") if file.is_file()]
+    for test in tests:
+        place_stripped(test, root, f"selftests/{test.name}")
+    if (BUILD / "selftests/guests").is_dir():
+        shutil.copytree(BUILD / "selftests/guests", root / "selftests/guests")
+    if boot.values("modules"):
+        place_modules(kernel, boot.values("modules"), root)
+    for extra in [*boot.values("extras"), *(["kexec"] if boot.has("kexec") else [])]:
+        place_program(extra, root)
+    if boot.has("kexec"):
+        archive(root, folder / "second.cpio")       # the same system, without this and the payload
+        place(kernel.image, root, "boot/vmlinuz")
+        place(folder / "second.cpio", root, "boot/initrd")
+    if boot.has("payload"):
+        place(kernel.image, root, "guest/vmlinuz")
+        place(BUILD / "tools/guest.cpio", root, "guest/initrd")
+    archive(root, folder / "initrd")
+    shutil.rmtree(root)
+    return folder / "initrd"
+
+
+def cd(kernel, initrd, command_line, folder):
+    """Build the CD image of one boot."""
+    tree = folder / "iso"
+    tree.mkdir()
+    for file in ISOLINUX_FILES:
+        shutil.copy(file, tree)
+    shutil.copy(kernel.image, tree / "vmlinuz")
+    initrd.rename(tree / "initrd")
+    (tree / "isolinux.cfg").write_text(ISOLINUX_CONFIG.format(command_line=command_line))
+    run("xorriso", "-as", "mkisofs", "-quiet", "-o", folder / "lab.iso", "-b", "isolinux.bin", "-c", "boot.cat",
+        "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", tree)
+    shutil.rmtree(tree)
+    return folder / "lab.iso"

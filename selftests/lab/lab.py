@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""The lab: boot an emulated machine with the module inside, run selftests, judge.
+
+    lab.py run LIST-OR-TEST ...     run tests; end with the totals and a truthful status
+    lab.py check [TEST ...]         everything: checked builds, unit tests, all tests on all machines
+    lab.py shell                    an interactive shell on the machine
+    lab.py selfcheck                show that the lab can fail
+
+testlist.py says what a list may hold; Documentation/lab.md how to work with the lab.
+"""
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+import artefacts
+import image
+import selfcheck
+import testlist
+import verdict
+from artefacts import LabError, locked, say
+from boot import DEFAULT_MACHINE, LabBoot, kernel_flavour, machine_named, machine_names
+
+CHECKED_KERNELS = ["cloud", "generic"]      # the module builds free of any warning for these
+SECOND_KERNEL = "generic"                   # the list `smoke` runs on this one too
+
+
+def make(*words):
+    """Run make; one at a time, since labs may share the checkout."""
+    with locked(image.BUILD / "build.lock"):
+        done = subprocess.run(["make", "-C", image.TOP, "--no-print-directory", f"-j{os.cpu_count()}", *words], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise LabError(f"`make {' '.join(words)}` failed:\n{done.stdout}")
+
+
+def module_for(flavour, options):
+    """The module to load on a kernel, built if that is wanted."""
+    if options.module:
+        return options.module
+    kernel = artefacts.Kernel(flavour)
+    if not options.no_build:
+        make("module", f"KDIR={kernel.headers}")
+    return image.BUILD / f"mod-{kernel.release}" / "trapeze.ko"
+
+
+def selftest_targets(tests):
+    """What selftests/Makefile calls these tests. Only they are built: another may be half written just now."""
+    return sorted({f"{image.BUILD}/selftests/{test.name}" for test in tests
+                   if not (artefacts.LAB / "selfcheck" / test.name).exists()})
+
+
+def lab_boots(tests, options):
+    """The boots of these tests on every machine asked for, with what they need built."""
+    if not options.no_build:
+        make("tools", "guest")
+        make("selftests", f"SELFTESTS={' '.join(selftest_targets(tests))}")
+    modules, boots = {}, []
+    for name in [options.machine] if options.machine else machine_names():
+        for group in testlist.boots(tests):
+            flavour = kernel_flavour(machine_named(name), group, options)
+            if flavour not in modules:
+                modules[flavour] = module_for(flavour, options)
+            boots.append(LabBoot(name, group, options, modules[flavour]))
+    return boots
+
+
+def run_boots(boots, jobs):
+    """Run boots, at most `jobs` at a time; return each one's verdict."""
+    verdicts, waiting, lock = [None] * len(boots), list(range(len(boots))), threading.Lock()
+
+    def worker():
+        while True:
+            with lock:
+                if not waiting:
+                    return
+                number = waiting.pop(0)
+            try:
+                verdicts[number] = boots[number].run(prefix=f"{number + 1}| " if len(boots) > 1 else "")
+            except Exception as error:      # a lab that cannot boot is a failed run, never a silent one
+                verdicts[number] = verdict.Verdict()
+                verdicts[number].fail(f"{boots[number].name}: the lab itself failed: {error!r}")
+
+    threads = [threading.Thread(target=worker) for _ in range(min(jobs, len(boots)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return verdicts
+
+
+def conclude(total):
+    """The last line of every run, and its exit status."""
+    for problem in total.problems:
+        say(f"FAIL {problem}")
+    print(total.totals(), flush=True)
+    return 1 if total.failed or not total.passed else 0
+
+
+def step(total, name, action, *words):
+    """One build step of a check: counts as one test."""
+    say(name)
+    try:
+        action(*words)
+        total.passed += 1
+    except LabError as error:
+        print(error, flush=True)
+        total.fail(name)
+
+
+def run_unit_tests():
+    """Run what needs no lab machine: C unit tests, and the tests of the verdict itself."""
+    total = verdict.Verdict()
+    programs = sorted(file for file in (image.BUILD / "unit").glob("*") if file.is_file())
+    for program in [*programs, artefacts.LAB / "test_verdict.py"]:
+        command = [sys.executable, program] if program.suffix == ".py" else [program]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600)
+        result = verdict.judge_program(program.name, done.stdout.splitlines(), str(done.returncode))
+        say(f"unit test {program.name}: {result.totals()}")
+        if result.failed:
+            print(done.stdout + done.stderr)
+        total.add(result)
+    return total
+
+
+def command_run(options):
+    total = verdict.Verdict()
+    for result in run_boots(lab_boots(testlist.load(options.tests), options), options.jobs):
+        total.add(result)
+    return conclude(total)
+
+
+def command_demo(options):
+    """The main job, from nothing: a Linux guest boots in Trapeze, in the lab."""
+    options.tests = ["linux-guest.sh"]
+    options.machine = options.machine or DEFAULT_MACHINE
+    return command_run(options)
+
+
+def command_check(options):
+    total = verdict.Verdict()
+    if not options.tests:
+        for flavour in CHECKED_KERNELS:
+            step(total, f"checked build for the {flavour} kernel", make, "module-checked",
+                 f"KDIR={artefacts.Kernel(flavour).headers}")
+    step(total, "build of tools and selftests", make, "tools", "guest", "selftests")
+    if not total.failed:
+        boots = lab_boots(testlist.load(options.tests or ["all"]), options)
+        if not options.tests:
+            total.add(run_unit_tests())
+            total.add(selfcheck.run(options, run_boots))
+            boots += lab_boots(testlist.load(["smoke"]), argparse.Namespace(**vars(options) | {"kernel": SECOND_KERNEL}))
+        for result in run_boots(boots, options.jobs):
+            total.add(result)
+    return conclude(total)
+
+
+def command_selfcheck(options):
+    return conclude(selfcheck.run(options, run_boots))
+
+
+def command_shell(options):
+    name = options.machine or DEFAULT_MACHINE
+    boot = testlist.Boot(testlist.parse_line(f"shell {options.options}").boot, [])
+    if not options.no_build:
+        make("tools", "guest", "selftests")
+    module = module_for(kernel_flavour(machine_named(name), boot, options), options)
+    LabBoot(name, boot, options, module, mode="shell").shell(options.debugger)
+    return 0
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--machine", help=f"one of {', '.join(machine_names())} (default: each)")
+    common.add_argument("--kernel", help="flavour of the lab kernel: cloud, generic")
+    common.add_argument("--cpus", help="number of CPUs, for every boot")
+    common.add_argument("--memory", help="MiB, for every boot")
+    common.add_argument("--append", action="append", default=[], help="words for the kernel's command line")
+    common.add_argument("--module", type=pathlib.Path, help="a module built elsewhere instead of ours")
+    common.add_argument("--no-build", action="store_true", help="take what build/ holds")
+    common.add_argument("--jobs", type=int, default=2, help="boots at a time")
+
+    def command(name, action, text):
+        added = commands.add_parser(name, parents=[common], help=text)
+        added.set_defaults(action=action)
+        return added
+
+    command("run", command_run, "run tests and judge").add_argument(
+        "tests", nargs="+", help="names of lists (selftests/lab/lists) or of tests")
+    command("demo", command_demo, "boot a Linux guest")
+    command("check", command_check, "everything").add_argument("tests", nargs="*", help="only these")
+    command("selfcheck", command_selfcheck, "show that the lab can fail")
+    shell = command("shell", command_shell, "an interactive shell")
+    shell.add_argument("--options", default="payload", help="boot options as in a test list")
+    shell.add_argument("--debugger", action="store_true", help="with the emulator's debugger")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    try:
+        artefacts.install_packages()
+        return options.action(options)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        if options.command != "shell":
+            print("0 passed, 1 failed, 0 skipped")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Test lists: which selftests run, under which limits, and which of them share a boot.
+
+One test per line of a list file:
+
+    name  [seconds]  [option ...]  [-- argument ...]
+
+`name` is a program or script in build/selftests/; `seconds` limits its guest time. Options for the test:
+
+    noload          the module is not loaded when the test starts
+    params=a=1,b=2  module parameters to load it with
+
+and for its boot (tests that agree on these share one):
+
+    cpus=N  memory=MiB  kernel=FLAVOUR
+    append=WORD     add to the kernel's command line (may be repeated)
+    modules=a,b     stock kernel modules put where modprobe finds them
+    extras=a,b      programs of the build machine, copied with their libraries
+    payload         the stock kernel and initramfs that a Linux guest boots: /guest/
+    kexec           a second kernel to boot from inside the test, and the program to do so: /boot/
+    boot=NAME       a boot of its own, shared by the tests that give the same name
+    expect=WORDS    the kernel's log must hold these words ("_" for space), which else would fail the run
+"""
+
+import dataclasses
+
+from artefacts import LAB, LabError
+
+DEFAULT_SECONDS = 60
+BOOT_WORDS = {"payload", "kexec"}
+BOOT_VALUES = {"cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Test:
+    name: str
+    seconds: int = DEFAULT_SECONDS
+    module: str = "load:"               # what /init's want_module takes
+    arguments: tuple = ()
+    boot: tuple = ()                    # sorted (option, value) pairs
+
+    def plan_line(self):
+        return " ".join([self.name, str(self.seconds), self.module, *self.arguments])
+
+
+@dataclasses.dataclass
+class Boot:
+    """Tests that run one after the other in one boot of a lab machine."""
+    options: tuple
+    tests: list
+
+    def value(self, name, default=None):
+        return next((value for key, value in self.options if key == name), default)
+
+    def values(self, name):
+        return [word for key, value in self.options if key == name
+                for word in (value.split(",") if name in ("modules", "extras") else [value])]
+
+    def has(self, word):
+        return (word, True) in self.options
+
+
+def parse_line(line):
+    words, _, arguments = line.partition(" -- ")
+    name, *words = words.split()
+    seconds, module, boot = DEFAULT_SECONDS, "load:", []
+    for word in words:
+        key, _, value = word.partition("=")
+        if word.isdigit():
+            seconds = int(word)
+        elif word == "noload":
+            module = "noload"
+        elif key == "params":
+            module = f"load:{value}"
+        elif word in BOOT_WORDS:
+            boot.append((word, True))
+        elif key in BOOT_VALUES and value:
+            boot.append((key, value))
+        else:
+            raise LabError(f"test list: {word!r} is no option (test {name})")
+    return Test(name, seconds, module, tuple(arguments.split()), tuple(sorted(boot)))
+
+
+def parse(text):
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [parse_line(line) for line in lines if line]
+
+
+def load(words):
+    """The tests that words name: each a list of lists/, or one test with the options the list `all` gives it."""
+    lists = LAB / "lists"
+    known = {test.name: test for test in parse((lists / "all").read_text())}
+    tests = []
+    for word in words:
+        if (lists / word).is_file():
+            for line in (line.partition("#")[0].strip() for line in (lists / word).read_text().splitlines()):
+                if line:
+                    tests.append(known[line] if line in known else parse_line(line))
+        else:
+            tests.append(known.get(word) or Test(word))
+    return tests
+
+
+def boots(tests):
+    """Group tests into boots, in order of first appearance."""
+    groups = {}
+    for test in tests:
+        groups.setdefault(test.boot, []).append(test)
+    return [Boot(options, members) for options, members in groups.items()]

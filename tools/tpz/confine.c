@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A guest that breaks out of a device model lands in this process. So before the guest runs, the
+ * process gives up what it will not need again: capabilities, the ways to get new ones, and every system call
+ * but a short list. It cannot open a file, make a socket, or start a program any more.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/trapeze.h>
+
+#include "confine.h"
+
+/* Any arguments */
+static const int calls[] = {
+	/* the console and the ends of a run */
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(lseek),
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+	SCMP_SYS(timerfd_settime), SCMP_SYS(wait4), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	/* threads and signals */
+	SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(tgkill), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
+	SCMP_SYS(rseq), SCMP_SYS(set_robust_list),
+	/* time, where the vDSO has none */
+	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(clock_nanosleep),
+	/* memory; new mappings below */
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(mremap),
+};
+
+/* The only ioctls, whatever the file */
+static const unsigned long ioctls[] = {
+	TPZ_RUN, TPZ_IRQ_LINE, TPZ_GET_STATE, TCGETS, TCSETS, TCSETSW, TCSETSF,
+};
+
+static int add_rules(scmp_filter_ctx filter)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < sizeof(calls) / sizeof(calls[0]); i++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	for (size_t i = 0; !ret && i < sizeof(ioctls) / sizeof(ioctls[0]); i++)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, ioctls[i]));
+	/* Memory, but never to execute */
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!ret)
+		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return ret;
+}
+
+const char *confine_privileges(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);	/* refused without CAP_SETPCAP: nothing to drop then */
+	if (syscall(SYS_capset, &header, none))
+		return "capabilities";
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? "new privileges" : NULL;
+}
+
+const char *confine_calls(void)
+{
+	scmp_filter_ctx filter;
+	int ret;
+
+	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	if (!filter) {
+		errno = ENOMEM;
+		return "system calls";
+	}
+	ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!ret)
+		ret = add_rules(filter);
+	if (!ret)
+		ret = seccomp_load(filter);
+	seccomp_release(filter);
+	errno = -ret;
+	return ret ? "system calls" : NULL;
+}

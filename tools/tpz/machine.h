@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One guest: its VM, its memory, its devices, the thread that runs it, and how it ended.
+ */
+#ifndef TPZ_MACHINE_H
+#define TPZ_MACHINE_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <trapeze.h>
+
+#include "boot/boot.h"
+#include "devices/cmos.h"
+#include "devices/debugexit.h"
+#include "devices/port61.h"
+#include "devices/ports.h"
+#include "devices/reset.h"
+#include "devices/serial.h"
+#include "tpz.h"
+
+/**
+ * struct machine_config - what the command line asked for
+ * @kernel: file name; @module, @protocol: or NULL
+ */
+struct machine_config {
+	const char *kernel;
+	const char *module;
+	const char *cmdline;
+	const char *protocol;
+	uint64_t memory_bytes;
+	enum tpz_mem_kind memory_kind;
+	uint64_t traps;
+	uint64_t timer_cycles;
+};
+
+/**
+ * struct machine_end - why the run ended
+ * @ended: it did; the rest counts then
+ * @status: the exit status for it
+ * @show_state: the processor's registers help to understand it
+ */
+struct machine_end {
+	bool ended;
+	int status;
+	bool show_state;
+	char text[320];
+};
+
+/**
+ * struct machine - all of one guest
+ *
+ * Written before the vCPU's thread starts, then by that thread alone, but for @serial (its own lock) and
+ * @end (@end_lock).
+ *
+ * @notify: an eventfd: something for the main thread to look at (the end, or room for input)
+ * @go: the vCPU's thread waits for it before the first instruction
+ */
+struct machine {
+	struct tpz_vm vm;
+	struct tpz_vcpu vcpu;
+	struct tpz_mem memory;
+	struct boot boot;
+
+	struct port_space ports;
+	struct serial serial;
+	struct cmos cmos;
+	struct debug_exit debug_exit;
+	struct reset reset;
+	struct port61 port61;
+
+	pthread_t thread;
+	sem_t go;
+	int notify;
+
+	pthread_mutex_t end_lock;
+	struct machine_end end;
+};
+
+/**
+ * machine_create() - a guest that is ready for its first instruction; ends tpz with a message on failure
+ */
+void machine_create(struct machine *machine, int dev, const struct machine_config *config);
+
+/**
+ * machine_start_thread() - create the vCPU's thread, which waits for machine_go(); ends tpz on failure
+ */
+void machine_start_thread(struct machine *machine);
+void machine_go(struct machine *machine);
+
+/**
+ * machine_stop() - bring the vCPU's thread to its end, wherever it is
+ */
+void machine_stop(struct machine *machine);
+
+/**
+ * machine_destroy() - give everything back, after machine_stop()
+ */
+void machine_destroy(struct machine *machine);
+
+/**
+ * machine_end() - the run is over; the first reason counts. Any thread may call it.
+ */
+void machine_end(struct machine *machine, int status, bool show_state, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+bool machine_ended(struct machine *machine);
+
+/**
+ * machine_print_state() - the processor's registers, on standard error
+ */
+void machine_print_state(const struct machine *machine);
+
+/* The vCPU's thread: vcpu_thread.c */
+void *vcpu_thread(void *machine);
+
+/* The signal that takes it out of the guest */
+#define VCPU_KICK	SIGUSR1
+
+#endif /* TPZ_MACHINE_H */
