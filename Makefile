@@ -65,6 +65,7 @@ lab-selfcheck: $(PYTHON)
 # What needs the running system (DKMS, udev) is left out when files are gathered for a package (DESTDIR).
 VERSION = 0.1
 PREFIX = /usr/local
+MAN1 = $(wildcard tools/man/*.1)
 SOURCE = $(DESTDIR)/usr/src/trapeze-$(VERSION)
 
 install: tools
@@ -76,20 +77,21 @@ install: tools
 	cp -a tools/install $(SOURCE)/tools
 	sed 's/@VERSION@/$(VERSION)/' dkms.conf >$(SOURCE)/dkms.conf
 	install -D -m 755 build/tools/tpz $(DESTDIR)$(PREFIX)/bin/tpz
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 tools/man/*.1
+	$(if $(MAN1),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(MAN1))
 	install -D -m 644 tools/install/60-trapeze.rules $(DESTDIR)/etc/udev/rules.d/60-trapeze.rules
 	test -e $(DESTDIR)/etc/modprobe.d/trapeze.conf || \
 		install -D -m 644 tools/install/modprobe.conf $(DESTDIR)/etc/modprobe.d/trapeze.conf
 ifeq ($(DESTDIR),)
 	! dkms status trapeze/$(VERSION) | grep -q . || dkms remove trapeze/$(VERSION) --all
 	dkms install trapeze/$(VERSION) -k $(KVER)
+	modinfo -k $(KVER) -n trapeze
 	! command -v udevadm >/dev/null || udevadm control --reload || true
 	@echo 'Now: modprobe trapeze && tpz info. About KVM on the same host: /etc/modprobe.d/trapeze.conf'
 endif
 
 uninstall:
 	! dkms status trapeze/$(VERSION) | grep -q . || dkms remove trapeze/$(VERSION) --all
-	rm -rf $(SOURCE) $(PREFIX)/bin/tpz $(addprefix $(PREFIX)/share/man/man1/,$(notdir $(wildcard tools/man/*.1)))
+	rm -rf $(SOURCE) $(PREFIX)/bin/tpz $(addprefix $(PREFIX)/share/man/man1/,$(notdir $(MAN1)))
 	rm -f /etc/udev/rules.d/60-trapeze.rules /etc/modprobe.d/trapeze.conf
 
 clean:

@@ -667,6 +667,7 @@ static void a_vm_lives_as_long_as_any_of_its_files(void)
 static GUEST __u32 spin(__u64 unused)
 {
 	(void)unused;
+	sti();
 	for (;;)
 		asm volatile("pause");
 	return 0;

@@ -42,12 +42,13 @@ static inline __u64 cycles_of_us(__u64 us)
 	return us * khz / 1000;
 }
 
+/* Interrupts off. CLI: see spin_off() in apic.h */
 static inline void spin_us(__u64 us)
 {
 	__u64 end = rdtsc() + cycles_of_us(us);
 
 	while (rdtsc() < end)
-		asm volatile("pause");
+		spin_off();
 }
 
 #define start(guest, argument)	start_at((uintptr_t)(guest), argument)
@@ -621,11 +622,20 @@ static void messages_to_self(void)
 	run_guest(send_all, 0);
 }
 
+/* The handlers' stubs take these for exceptions with an error code */
+static inline bool no_handler(__u32 vector)
+{
+	return vector == 17 || vector == 21 || vector == 29 || vector == 30;
+}
+
 static GUEST __u32 self_ipi(void)
 {
 	wrmsr(APIC_SVR, SVR_ON);
 	for (__u32 vector = 16; vector < 256; vector++) {
 		__u32 before = taken;
+
+		if (no_handler(vector))
+			continue;
 
 		wrmsr(APIC_SELF_IPI, vector);
 		GUEST_CHECK_EQ(apic_bit(APIC_IRR, vector), 1);
@@ -827,7 +837,7 @@ static GUEST __u32 task_priority(__u64 by_cr8)
 
 	struct guest_fault fault;
 
-	GUEST_TRY(fault, "mov %0, %%cr8", (), ("r"(0x10ULL)));
+	GUEST_TRY(fault, "mov %[value], %%cr8", (), ([value] "r"(0x10ULL)));
 	GUEST_CHECK_EQ(fault.vector, GP);
 	GUEST_CHECK_EQ(READ_REGISTER(cr8), 15);
 	return 0;

@@ -50,14 +50,18 @@
 
 #define RFLAGS_IF	(1 << 9)
 
-static inline void sti(void)
-{
-	asm volatile("sti" : : : "memory");
-}
-
 static inline void cli(void)
 {
 	asm volatile("cli" : : : "memory");
+}
+
+/*
+ * One round of a loop that spins with interrupts off. CLI changes nothing, but Bochs 3.0 needs it: after a VM entry with
+ * interrupts off, host interrupts end the stay in the guest only once the guest has written RFLAGS.IF.
+ */
+static inline void spin_off(void)
+{
+	asm volatile("cli; pause" : : : "memory");
 }
 
 /* Opens the window for interrupts for two instructions, then closes it: what waits is taken in it */

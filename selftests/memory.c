@@ -101,6 +101,7 @@ static GUEST __u32 guest_sum(__u64 unused)
 static GUEST __u32 guest_work(__u64 unused)
 {
 	(void)unused;
+	asm volatile("sti");
 	while (!work.stop) {
 		for (__u64 page = 0; page < work.pages; page++) {
 			__u64 generation = work.of_page[page];
@@ -567,10 +568,36 @@ static void page_table_page(void)
 
 /* ------------------------------------------------------------------ huge pages */
 
+#define THP_ENABLED	"/sys/kernel/mm/transparent_hugepage/enabled"
+
+static void thp_restore(void *mode)
+{
+	write_file(THP_ENABLED, mode);
+}
+
+/* A kernel with little memory switches transparent huge pages off */
+static void thp_enable(void)
+{
+	FILE *f = fopen(THP_ENABLED, "r");
+	static char text[64];
+	char *mode = NULL;
+
+	if (f && fgets(text, sizeof(text), f))
+		mode = strchr(text, '[');
+	if (f)
+		fclose(f);
+	if (!mode)
+		SKIP("no transparent huge pages in this kernel");
+	*strchr(++mode, ']') = 0;
+	if (write_file(THP_ENABLED, "always"))
+		ktap_defer(thp_restore, mode);
+}
+
 static __u8 *map_huge(size_t bytes)
 {
 	__u8 *memory = map_anonymous(reserve(), bytes);
 
+	thp_enable();
 	CHECK_SYS(madvise(memory, bytes, MADV_HUGEPAGE));
 	for (size_t i = 0; i < bytes; i += LARGE)
 		memory[i] = 0;
@@ -1199,13 +1226,14 @@ static void storm_step(void)
 		sched_yield();
 		CHECK_SYS(mprotect(at, bytes, PROT_READ | PROT_WRITE));
 		break;
-	case 5:
-		elsewhere = mmap(NULL, bytes + LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	case 5:		/* page by page: advice has split the mapping, and mremap() takes one piece at a time */
+		elsewhere = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		CHECK(elsewhere != MAP_FAILED);
-		CHECK(mremap(at, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere);
-		sched_yield();
-		CHECK(mremap(elsewhere, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at);
-		munmap(elsewhere, bytes + LARGE);
+		for (; count; count = count > 8 ? 8 : count - 1, at += PAGE) {
+			CHECK(mremap(at, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere);
+			sched_yield();
+			CHECK(mremap(elsewhere, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at);
+		}
 		break;
 	case 6: {	/* copy-on-write against a child that writes, too */
 		pid_t child = CHECK_SYS(fork());
@@ -1236,19 +1264,20 @@ static void storm_step(void)
 	}
 }
 
-static void *storm_thread(void *unused)
-{
-	(void)unused;
-	for (int i = 0; i < storm.rounds && !work.stop; i++)
-		storm_step();
-	work.stop = true;
-	return NULL;
-}
-
 static void stop_work(void *unused)
 {
 	(void)unused;
 	work.stop = true;
+}
+
+static void *storm_thread(void *unused)
+{
+	(void)unused;
+	pthread_cleanup_push(stop_work, NULL);		/* however it ends */
+	for (int i = 0; i < storm.rounds && !work.stop; i++)
+		storm_step();
+	pthread_cleanup_pop(1);
+	return NULL;
 }
 
 static void run_storm(bool may_lose, int rounds)
@@ -1259,6 +1288,7 @@ static void run_storm(bool may_lose, int rounds)
 	pthread_t thread;
 	__u32 reason;
 
+	thp_enable();
 	storm = (typeof(storm)){ .bytes = 4 * LARGE, .seed = 20240607 + may_lose, .may_lose = may_lose,
 				 .rounds = rounds };
 	storm.memory = map_anonymous(reserve(), storm.bytes);

@@ -63,6 +63,7 @@ static GUEST __u32 guest_verify(__u64 generation)
 /* One generation after the other, until told to stop: always whole ones */
 static GUEST __u32 guest_rewrite(__u64 generation)
 {
+	asm volatile("sti");
 	while (!work.stop) {
 		guest_verify(generation);
 		guest_fill(++generation);
@@ -153,6 +154,7 @@ static void swap_remove(void *unused)
 
 static void swap_create(void)
 {
+	command("modprobe lzo-rle 2>/dev/null");	/* zram's compressor, where the kernel cannot load it itself */
 	if (access("/sys/block/zram0", F_OK) && !command("modprobe zram"))
 		SKIP("no zram module");
 	if (!write_file("/sys/block/zram0/disksize", "128M") || !command("mkswap /dev/zram0 >/dev/null 2>&1"))
@@ -295,8 +297,8 @@ static void file_system_create(void)
 {
 	if (access("/dev/ram0", F_OK) && !command("modprobe brd rd_nr=1 rd_size=32768"))
 		SKIP("no RAM disk module (brd)");
-	if (!command("mke2fs -q -F -t ext4 /dev/ram0 2>/dev/null"))
-		SKIP("no mke2fs");
+	if (!command("mkfs.ext4 -q -F /dev/ram0 2>/dev/null"))
+		SKIP("no mkfs.ext4");
 	mkdir(MOUNT_POINT, 0755);
 	if (mount("/dev/ram0", MOUNT_POINT, "ext4", 0, NULL)) {
 		rmdir(MOUNT_POINT);

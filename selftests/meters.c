@@ -45,7 +45,7 @@ REPEAT(do_pause, asm volatile("pause"))
 REPEAT(do_invlpg, asm volatile("invlpg (%0)" : : "r"(GUEST_FREE) : "memory"))
 REPEAT(do_int3, GUEST_TRY(fault, "int3", (), ()))
 REPEAT(do_ud2, GUEST_TRY(fault, "ud2", (), ()))
-REPEAT(do_page_fault, GUEST_TRY(fault, "mov (%%rbx), %0", ("=a"(count)), ("b"(1ULL << 40), "a"(count))))
+REPEAT(do_page_fault, __u64 v; GUEST_TRY(fault, "mov (%%rbx), %0", ("=a"(v)), ("b"(1ULL << 40))); sink = v)
 REPEAT(do_rdpmc, GUEST_TRY(fault, "rdpmc", (), ("c"(0))))
 REPEAT(do_sgdt, __u8 table[10]; asm volatile("sgdt %0" : "=m"(table)); sink = table[0])
 
@@ -258,8 +258,6 @@ static void halts_and_halted_cycles_are_counted(void)
 	CHECK_GE(m.halts, 1);
 	CHECK_GT(m.halted_cycles, 0);
 	CHECK_EQ(m.host_cycles, sum_of_cycles(&m));
-	/* The sleep is not the launcher's work */
-	CHECK_LT(m.host_cycles, m.halted_cycles + m.host_cycles);
 }
 
 static GUEST __u32 nmi_and_back(__u64 unused)
@@ -295,6 +293,7 @@ static GUEST __u32 burn(__u64 cycles)
 {
 	__u64 start = rdtsc();
 
+	sti();
 	while (rdtsc() - start < cycles)
 		;
 	return 0;

@@ -462,7 +462,7 @@ asm(".pushsection .text\n"
     "	mov %cs, %eax\n"
     "	shl $16, %eax\n"
     "	mov %ss, %ax\n"
-    "	outl %eax, $0x5e\n"
+    "	outl %eax, $0x54\n"	/* PORT_DONE */
     ".popsection\n");
 
 static __u64 kernel_word = 0x6b65726e656cULL, user_word = 0x75736572ULL;

@@ -700,12 +700,14 @@ static void bad_regs(void)
 	REFUSED(MODE_LONG, REGS, s.regs.rflags |= 1ULL << 63);
 	REFUSED(MODE_LONG, REGS, s.regs.rflags |= RFLAGS_VM);
 	REFUSED(MODE_REAL, REGS, s.regs.rflags |= RFLAGS_VM);
-	REFUSED(MODE_LONG, REGS, s.regs.rip = NOT_CANONICAL);
+	REFUSED(MODE_LONG, REGS, s.regs.rip = 1ULL << 48);
 	REFUSED(MODE_LONG, REGS, s.regs.rip = 1ULL << 63);
 	REFUSED(MODE_COMPAT, REGS, s.regs.rip = 1ULL << 32);
 	REFUSED(MODE_PROTECTED, REGS, s.regs.rip = 1ULL << 32);
 	REFUSED(MODE_REAL, REGS, s.regs.rip = 1ULL << 40);
 	ACCEPTED(MODE_LONG, s.regs.rip = 0xffff800000000000);
+	/* Where a CPU stands after the last canonical instruction: bits 63:48 count alone */
+	ACCEPTED(MODE_LONG, s.regs.rip = 1ULL << 47);
 	ACCEPTED(MODE_LONG, s.regs.rflags |= RFLAGS_IF | 3 << 12 | 1 << 14 | 1 << 21);
 	END_REFUSALS;
 }

@@ -63,6 +63,7 @@ void tpz_apic_set_state(struct tpz_vcpu *v, const struct tpz_lapic *st);
 int tpz_pic_create(struct tpz_vm *vm);
 void tpz_pic_destroy(struct tpz_vm *vm);
 void tpz_pic_set_line(struct tpz_vm *vm, unsigned int line, bool level);	/* any context */
+bool tpz_pic_direct(struct tpz_vm *vm);		/* INTR goes past vCPU 0's local APIC (IMCR: pic.c) */
 int tpz_pic_pending(struct tpz_vm *vm);		/* does the master assert INTR: 1 or 0 */
 int tpz_pic_vector(struct tpz_vm *vm);		/* what tpz_pic_accept() would answer now; disturbs nothing */
 int tpz_pic_accept(struct tpz_vm *vm);		/* the acknowledge cycle: the vector (spurious: IRQ 7's) */

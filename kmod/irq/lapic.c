@@ -57,8 +57,9 @@ bool tpz_apic_enabled(const struct tpz_vcpu *v)
 }
 
 /*
- * Does the 8259's INTR reach this vCPU? It is wired to vCPU 0's LINT0. With the APIC switched off the pin is the
- * processor's own INTR (SDM .4.3); otherwise the local vector table decides. ExtINT knows no priority (SDM .5.1).
+ * Does the 8259's INTR reach this vCPU? By the IMCR it is wired to vCPU 0's own INTR, or to its LINT0. With the APIC
+ * switched off that pin is INTR too (SDM .4.3); otherwise the local vector table decides. ExtINT knows no priority
+ * (SDM .5.1).
  */
 static bool extint_open(const struct tpz_vcpu *v)
 {
@@ -66,7 +67,7 @@ static bool extint_open(const struct tpz_vcpu *v)
 
 	if (!v->vm->pic || v->id)
 		return false;
-	if (!tpz_apic_enabled(v))
+	if (!tpz_apic_enabled(v) || tpz_pic_direct(v->vm))
 		return true;
 	lint0 = READ_ONCE(v->apic->lvt[LVT_LINT0]);
 	return (lint0 & (LVT_MASKED | LVT_MODE)) == LVT_MODE_EXTINT;

@@ -25,13 +25,13 @@
 
 #define GUEST	__attribute__((noinline, noclone, used))
 
-/* The ports that guests talk through; the I/O bitmap opens 0x58 to 0x5f, and no others, to ring 3 */
-#define PORT_TEST	0x58	/* for tests: anything */
-#define PORT_FAULT16	0x5b	/* an exception nobody expected; DI, EDI, RDI: its frame */
-#define PORT_FAULT32	0x5c
-#define PORT_FAULT64	0x5d
-#define PORT_DONE	0x5e	/* the guest has finished; EAX: its result */
-#define PORT_CHECK	0x5f	/* a GUEST_CHECK failed; RDI: struct guest_check */
+/* The ports that guests talk through; the I/O bitmap opens 0x50 to 0x5f, and no others, to ring 3 */
+#define PORT_TEST	0x50	/* for tests: anything, of up to 4 bytes */
+#define PORT_DONE	0x54	/* the guest has finished; EAX: its result */
+#define PORT_CHECK	0x58	/* a GUEST_CHECK failed; RDI: struct guest_check */
+#define PORT_FAULT16	0x5c	/* of ring 0: an exception nobody expected; DI, EDI, RDI: its frame */
+#define PORT_FAULT32	0x5d
+#define PORT_FAULT64	0x5e
 
 /* How much of guest-physical memory is laid out by vm.c; a test's own data may start at GUEST_FREE */
 #define GUEST_REAL_CODE	0x10000	/* vcpu_load() copies blobs for real mode here: CS 0x1000, IP 0 */
@@ -152,6 +152,15 @@ static inline void wrmsr(__u32 msr, __u64 value)
 static inline void hlt(void)
 {
 	asm volatile("hlt" : : : "memory");
+}
+
+/*
+ * Interrupts on. Without a local APIC none comes, so a guest that spins may as well have them on: Bochs 3.0 keeps the
+ * host's interrupts from a guest that was entered with IF = 0 and never changes it.
+ */
+static inline void sti(void)
+{
+	asm volatile("sti" : : : "memory");
 }
 
 static inline void guest_done(__u32 result)

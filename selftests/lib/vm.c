@@ -339,7 +339,7 @@ static void build_tss(struct vm *vm, __u32 id, bool wide)
 		put32(vm, tss + 8, SEL_DATA);
 	put32(vm, tss + 0x64, 0x68 << 16);
 	memset(vm->memory + tss + 0x68, 0xff, 16);
-	vm->memory[tss + 0x68 + 0x58 / 8] = 0;
+	memset(vm->memory + tss + 0x68 + 0x50 / 8, 0, 2);
 }
 
 struct tpz_state vcpu_start_state(struct vcpu *vcpu, enum guest_mode mode, enum guest_ring ring,

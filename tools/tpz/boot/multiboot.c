@@ -9,26 +9,26 @@
 
 #include "elfimage.h"
 
-#define SEARCH_BYTES		8192
-#define HEADER_MAGIC		0x1badb002
-#define HEADER_PAGE_ALIGN	(1U << 0)
-#define HEADER_MEMORY_INFO	(1U << 1)
-#define HEADER_VIDEO_MODE	(1U << 2)
-#define HEADER_REQUIREMENTS	0xffffU		/* a loader that does not know one of these must refuse */
-#define HEADER_ADDRESSES	(1U << 16)
+#define MB_SEARCH_BYTES		8192
+#define MB_HEADER_MAGIC		0x1badb002
+#define MB_HEADER_PAGE_ALIGN	(1U << 0)
+#define MB_HEADER_MEMORY_INFO	(1U << 1)
+#define MB_HEADER_VIDEO_MODE	(1U << 2)
+#define MB_HEADER_REQUIREMENTS	0xffffU		/* a loader that does not know one of these must refuse */
+#define MB_HEADER_ADDRESSES	(1U << 16)
 
-#define LOADER_MAGIC		0x2badb002
-#define INFO_MEMORY		(1U << 0)
-#define INFO_CMDLINE		(1U << 2)
-#define INFO_MODULES		(1U << 3)
-#define INFO_MEMORY_MAP		(1U << 6)
-#define INFO_LOADER_NAME	(1U << 9)
+#define MB_LOADER_MAGIC		0x2badb002
+#define MB_INFO_MEMORY		(1U << 0)
+#define MB_INFO_CMDLINE		(1U << 2)
+#define MB_INFO_MODULES		(1U << 3)
+#define MB_INFO_MEMORY_MAP		(1U << 6)
+#define MB_INFO_LOADER_NAME	(1U << 9)
 
 struct mb_header {
 	uint32_t magic;
 	uint32_t flags;
 	uint32_t checksum;
-	/* with HEADER_ADDRESSES */
+	/* with MB_HEADER_ADDRESSES */
 	uint32_t header_addr;
 	uint32_t load_addr;
 	uint32_t load_end_addr;		/* 0: all of the file */
@@ -78,14 +78,14 @@ _Static_assert(sizeof(struct mb_handover) <= BOOT_HANDOVER_BYTES, "the handover 
 
 static bool find_header(const struct boot_file *image, struct mb_header *header, size_t *offset)
 {
-	size_t end = image->bytes < SEARCH_BYTES ? image->bytes : SEARCH_BYTES;
+	size_t end = image->bytes < MB_SEARCH_BYTES ? image->bytes : MB_SEARCH_BYTES;
 
 	for (*offset = 0; *offset + MB_HEADER_MIN <= end; *offset += 4) {
 		size_t bytes = image->bytes - *offset;
 
 		memset(header, 0, sizeof(*header));
 		memcpy(header, image->data + *offset, bytes < sizeof(*header) ? bytes : sizeof(*header));
-		if (header->magic == HEADER_MAGIC && header->magic + header->flags + header->checksum == 0)
+		if (header->magic == MB_HEADER_MAGIC && header->magic + header->flags + header->checksum == 0)
 			return true;
 	}
 	return false;
@@ -147,7 +147,7 @@ static int load_kernel(struct boot *boot, const struct mb_header *header, size_t
 {
 	struct elf elf;
 
-	if (header->flags & HEADER_ADDRESSES)
+	if (header->flags & MB_HEADER_ADDRESSES)
 		return load_by_addresses(boot, header, offset, extent);
 	if (!elf_open(&boot->image, &elf) || elf.is_64)
 		return boot_fail(boot, "%s: has a multiboot header, but neither address fields in it nor the form of a 32-bit ELF",
@@ -162,13 +162,13 @@ static void put_info(struct boot *boot, struct mb_handover *handover, uint64_t m
 
 	memset(handover, 0, sizeof(*handover));
 	memcpy(handover->loader_name, "trapeze", 8);
-	info->flags = INFO_MEMORY | INFO_CMDLINE | INFO_MEMORY_MAP | INFO_LOADER_NAME;
+	info->flags = MB_INFO_MEMORY | MB_INFO_CMDLINE | MB_INFO_MEMORY_MAP | MB_INFO_LOADER_NAME;
 	info->mem_lower = BOOT_EBDA >> 10;
 	info->mem_upper = (boot->low_bytes - BOOT_HIGH) >> 10;
 	info->cmdline = BOOT_CMDLINE;
 	info->boot_loader_name = BOOT_HANDOVER + offsetof(struct mb_handover, loader_name);
 	if (module) {
-		info->flags |= INFO_MODULES;
+		info->flags |= MB_INFO_MODULES;
 		info->mods_count = 1;
 		info->mods_addr = BOOT_HANDOVER + offsetof(struct mb_handover, module);
 		handover->module = (struct mb_module){
@@ -190,7 +190,7 @@ static void put_info(struct boot *boot, struct mb_handover *handover, uint64_t m
 int multiboot_load(struct boot *boot)
 {
 	struct mb_handover *handover = boot_at(boot, BOOT_HANDOVER, sizeof(*handover));
-	const uint32_t known = HEADER_PAGE_ALIGN | HEADER_MEMORY_INFO;
+	const uint32_t known = MB_HEADER_PAGE_ALIGN | MB_HEADER_MEMORY_INFO;
 	struct elf_extent extent;
 	struct mb_header header;
 	uint64_t module;
@@ -198,10 +198,10 @@ int multiboot_load(struct boot *boot)
 
 	if (!find_header(&boot->image, &header, &offset))
 		return boot_fail(boot, "%s: has no multiboot-1 header", boot->image.name);
-	if (header.flags & HEADER_VIDEO_MODE)
+	if (header.flags & MB_HEADER_VIDEO_MODE)
 		return boot_fail(boot, "%s: asks for a video mode; there is only a serial console here",
 				 boot->image.name);
-	if (header.flags & HEADER_REQUIREMENTS & ~known)
+	if (header.flags & MB_HEADER_REQUIREMENTS & ~known)
 		return boot_fail(boot, "%s: its multiboot header requires what is not known here (flags %#x)",
 				 boot->image.name, header.flags);
 	if (load_kernel(boot, &header, offset, &extent))
@@ -217,7 +217,7 @@ int multiboot_load(struct boot *boot)
 	boot->entry = (struct boot_entry){
 		.mode = BOOT_MODE_PROTECTED,
 		.rip = extent.entry,
-		.rax = LOADER_MAGIC,
+		.rax = MB_LOADER_MAGIC,
 		.rbx = BOOT_HANDOVER,
 	};
 	return 0;

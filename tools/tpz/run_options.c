@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The command line of tpz run.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run_options.h"
+
+#define DEFAULT_MEMORY	(256ULL << 20)
+#define DEFAULT_APPEND	"console=ttyS0 noapic"
+
+enum {
+	OPT_PROTOCOL = 0x100,
+	OPT_BACKING,
+	OPT_TRAP,
+	OPT_TIMER_CYCLES,
+	OPT_STAT,
+	OPT_MODULE,
+};
+
+static const struct argp_option options[] = {
+	{ "kernel", 'k', "FILE", 0, "The image: a Linux bzImage, an ELF with a PVH note, or a multiboot-1 image", 0 },
+	{ "initrd", 'i', "FILE", 0, "Linux's initrd, or a multiboot module", 0 },
+	{ "module", OPT_MODULE, "FILE", OPTION_ALIAS, NULL, 0 },
+	{ "append", 'a', "TEXT", 0, "The kernel's command line (default: " DEFAULT_APPEND ")", 0 },
+	{ "memory", 'm', "SIZE", 0, "The guest's memory: a number with K, M or G, alone it counts MiB (default: 256M)", 0 },
+	{ "cpus", 'c', "N", 0, "Number of vCPUs; only 1 for now", 0 },
+	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
+	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
+	{ 0, 0, NULL, 0, "Less often needed:", 1 },
+	{ "protocol", OPT_PROTOCOL, "NAME", 0, "Boot by linux, pvh or multiboot, rather than by the image's looks", 1 },
+	{ "backing", OPT_BACKING, "KIND", 0, "Memory from anon (default), memfd or hugetlb", 1 },
+	{ "trap", OPT_TRAP, "NAME,...", 0, "Let the guest trap on these too, which are off by default: dt, cr3, invlpg, tsc, pause, int3, pf, ud, rdrand, timer", 1 },
+	{ "timer-cycles", OPT_TIMER_CYCLES, "N", 0, "With --trap timer: TSC cycles between two ticks", 1 },
+	{ 0 }
+};
+
+static uint64_t parse_size(struct argp_state *state, const char *text)
+{
+	char *end;
+	unsigned long long value;
+	unsigned int shift = 20;
+
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	if (end == text || errno || *text == '-')
+		argp_error(state, "--memory takes a size such as 512M, not '%s'", text);
+	switch (*end) {
+	case 'k':
+	case 'K':
+		shift = 10;
+		end++;
+		break;
+	case 'm':
+	case 'M':
+		end++;
+		break;
+	case 'g':
+	case 'G':
+		shift = 30;
+		end++;
+		break;
+	}
+	if (*end)
+		argp_error(state, "--memory takes a size such as 512M, not '%s'", text);
+	if (value < BOOT_MEMORY_MIN >> shift || value > BOOT_MEMORY_MAX >> shift)
+		argp_error(state, "--memory %s: a guest may have from %llu MiB to %llu GiB", text,
+			   BOOT_MEMORY_MIN >> 20, BOOT_MEMORY_MAX >> 30);
+	value <<= shift;
+	if (value & 4095)
+		argp_error(state, "--memory %s: is no multiple of 4 KiB", text);
+	return value;
+}
+
+static uint64_t parse_traps(struct argp_state *state, const char *list)
+{
+	static const struct {
+		const char *name;
+		uint64_t bit;
+	} traps[] = {
+		{ "dt", TPZ_TRAP_DT }, { "cr3", TPZ_TRAP_CR3 }, { "invlpg", TPZ_TRAP_INVLPG },
+		{ "tsc", TPZ_TRAP_TSC }, { "pause", TPZ_TRAP_PAUSE }, { "int3", TPZ_TRAP_INT3 },
+		{ "pf", TPZ_TRAP_PF }, { "ud", TPZ_TRAP_UD }, { "rdrand", TPZ_TRAP_RDRAND },
+		{ "timer", TPZ_TRAP_TIMER },
+	};
+	uint64_t bits = 0;
+
+	while (*list) {
+		size_t length = strcspn(list, ",");
+		uint64_t bit = 0;
+
+		for (size_t i = 0; i < sizeof(traps) / sizeof(traps[0]); i++) {
+			if (strlen(traps[i].name) == length && !strncmp(list, traps[i].name, length))
+				bit = traps[i].bit;
+		}
+		if (!bit)
+			argp_error(state, "--trap: there is no trap '%.*s'", (int)length, list);
+		bits |= bit;
+		list += length;
+		list += *list == ',';
+	}
+	return bits;
+}
+
+static enum tpz_mem_kind parse_backing(struct argp_state *state, const char *kind)
+{
+	if (!strcmp(kind, "anon"))
+		return TPZ_MEM_ANON;
+	if (!strcmp(kind, "memfd"))
+		return TPZ_MEM_MEMFD;
+	if (strcmp(kind, "hugetlb"))
+		argp_error(state, "--backing takes anon, memfd or hugetlb, not '%s'", kind);
+	return TPZ_MEM_HUGETLB;
+}
+
+static void set_kernel(struct argp_state *state, struct machine_config *machine, const char *name)
+{
+	if (machine->kernel)
+		argp_error(state, "two kernels: %s and %s", machine->kernel, name);
+	machine->kernel = name;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run_options *run = state->input;
+	struct machine_config *machine = &run->machine;
+
+	switch (key) {
+	case 'k':
+	case ARGP_KEY_ARG:
+		set_kernel(state, machine, arg);
+		return 0;
+	case 'i':
+	case OPT_MODULE:
+		if (machine->module)
+			argp_error(state, "only one initrd or module");
+		machine->module = arg;
+		return 0;
+	case 'a':
+		machine->cmdline = arg;
+		return 0;
+	case 'm':
+		machine->memory_bytes = parse_size(state, arg);
+		return 0;
+	case 'c':
+		if (parse_number(state, "--cpus", arg) != 1)
+			argp_error(state, "--cpus %s: a guest has one vCPU for now", arg);
+		return 0;
+	case 't':
+		run->timeout_ns = parse_seconds(state, "--timeout", arg);
+		return 0;
+	case OPT_STAT:
+		run->stat = true;
+		return 0;
+	case OPT_PROTOCOL:
+		machine->protocol = arg;
+		return 0;
+	case OPT_BACKING:
+		machine->memory_kind = parse_backing(state, arg);
+		return 0;
+	case OPT_TRAP:
+		machine->traps |= parse_traps(state, arg);
+		return 0;
+	case OPT_TIMER_CYCLES:
+		machine->timer_cycles = parse_number(state, "--timer-cycles", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (!machine->kernel)
+			argp_error(state, "which kernel?");
+		if (!!machine->timer_cycles != !!(machine->traps & TPZ_TRAP_TIMER))
+			argp_error(state, "--trap timer and --timer-cycles need each other");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "[KERNEL]",
+	.doc = "Boot KERNEL as a guest, this terminal being its serial console (ttyS0).\v"
+	       "Ctrl-A x ends the guest, Ctrl-A h shows the other keys.\n\n"
+	       "A guest that writes V to port 0xf4 ends the run with the odd status (V << 1) | 1. "
+	       "Even ones are tpz's: 0 Ctrl-A x or the guest halted for good, 2 could not start, 4 the guest reset itself, 6 triple fault, "
+	       "8 access outside of memory, 10 the CPU refused the guest's state, 12 a trap without an answer, "
+	       "14 the module gave up, 16 --timeout, 18 tpz itself failed.",
+};
+
+void run_options_parse(int argc, char **argv, struct run_options *run)
+{
+	*run = (struct run_options){
+		.machine = { .cmdline = DEFAULT_APPEND, .memory_bytes = DEFAULT_MEMORY },
+	};
+	argp_parse(&argp, argc, argv, 0, NULL, run);
+}
