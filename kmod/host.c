@@ -5,6 +5,9 @@
 #include <linux/cpu.h>
 #include <linux/entry-kvm.h>
 #include <linux/hw_breakpoint.h>
+#ifndef TPZ_HAVE_XFER_VOID
+#include <linux/kvm_host.h>
+#endif
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/path.h>
@@ -145,14 +148,24 @@ bool tpz_host_work_pending(void)
 	return xfer_to_guest_mode_work_pending();
 }
 
+#ifdef TPZ_HAVE_XFER_VOID
 int tpz_host_handle_work(void)
 {
-#ifdef TPZ_HAVE_XFER_VOID
 	return xfer_to_guest_mode_handle_work();
-#else
-	return xfer_to_guest_mode_handle_work(NULL);
-#endif
 }
+#else
+/*
+ * The kernel's helper takes one of KVM's vCPUs, only to count a signal in it: this one is nobody's, and what many
+ * threads count there at once does not matter.
+ */
+static struct kvm_run nobodys_run;
+static struct kvm_vcpu nobodys_vcpu = { .run = &nobodys_run };
+
+int tpz_host_handle_work(void)
+{
+	return xfer_to_guest_mode_handle_work(&nobodys_vcpu);
+}
+#endif
 
 /* ---- what a VM exit does not restore */
 

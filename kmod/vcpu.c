@@ -170,9 +170,7 @@ static int stay(struct tpz_vcpu *v)
 
 	for (;;) {
 		smp_store_mb(v->mode, TPZ_IN_GUEST);	/* before the look at the request word: see tpz_kick() */
-		if (serve_requests(v) || tpz_host_work_pending())
-			return TPZ_RESUME;
-		if (unlikely(!v->on_cpu))
+		if (unlikely(!v->on_cpu) || serve_requests(v) || tpz_host_work_pending())
 			return TPZ_RESUME;
 		deliver(v);
 		tpz_meters_begin(v->m);
