@@ -291,9 +291,42 @@ static void automatic_eoi(void)
 	CHECK_EQ(serve(vcpu), 0);
 }
 
+/* The IMCR: 0: INTR goes to the processor past the local APIC ("PIC mode", as at start); 1: to LINT0 */
+static inline void imcr(__u8 value)
+{
+	outb(0x22, 0x70);
+	outb(0x23, value);
+}
+
+static GUEST __u32 past_apic(void)
+{
+	initialize(1 << 4, 1);
+	wrmsr(APIC_SVR, SVR_ON);
+	wrmsr(APIC_LVT_LINT0, LVT_MASKED);
+	wrmsr(APIC_TPR, 0xff);
+	line(4, 1);
+	window();
+	GUEST_CHECK_EQ(taken, 1);
+	line(4, 0);
+	imcr(1);
+	line(4, 1);
+	window();
+	GUEST_CHECK_EQ(taken, 1);
+	imcr(0);
+	window();
+	GUEST_CHECK_EQ(taken, 2);
+	return 0;
+}
+
+static void pic_mode(void)
+{
+	run_guest(past_apic);
+}
+
 /* ExtINT passes LINT0 only while that is unmasked and says ExtINT; priorities do not hold it */
 static GUEST __u32 through_lint0(void)
 {
+	imcr(1);
 	initialize(1 << 4, 1);
 	GUEST_CHECK_EQ(rdmsr(APIC_LVT_LINT0), MODE_EXTINT);	/* as firmware leaves it, and still software-disabled */
 	line(4, 1);
@@ -443,6 +476,7 @@ static const struct ktap_case cases[] = {
 	{ "levels", levels },
 	{ "slave and cascade", slaves },
 	{ "automatic EOI", automatic_eoi },
+	{ "PIC mode: past the local APIC, by the IMCR", pic_mode },
 	{ "ExtINT through LINT0", lint0 },
 	{ "ExtINT before the local APIC's interrupt", both },
 	{ "a line wakes a halted guest", wakes_hlt },

@@ -129,7 +129,7 @@ bool tpz_pic_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value)
 		*value = i8259_read(&pic->pair, port);
 	else
 		i8259_write(&pic->pair, port, *value);
-	rises = output_rises(pic);
+	rises = output_rises(pic) || (imcr && pic->output);	/* it may have found another way in */
 	raw_spin_unlock_irqrestore(&pic->lock, flags);
 	if (rises)
 		tell_vcpu(pic);

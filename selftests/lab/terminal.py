@@ -38,7 +38,7 @@ class Terminal:
         self.device = os.ttyname(slave)
         self.debugger, self.debugger_slave = os.openpty() if debugger else (None, None)
         self.target = self.debugger or self.console
-        self.seen = b""
+        self.seen, self.prompted = b"", False
 
     def run(self, command, environment, folder):
         """Start the emulator and serve until it ends or the user leaves."""
@@ -55,7 +55,7 @@ class Terminal:
 
     def ready(self):
         """Does someone listen at the other end? The kernel's serial port would lose what comes too early."""
-        return self.target != self.console or PROMPT in self.seen
+        return self.target != self.console or self.prompted
 
     def serve(self, process):
         user = sys.stdin.fileno()
@@ -80,8 +80,9 @@ class Terminal:
                     user_open = False
 
     def show(self, data, source):
-        if source == self.console:
-            self.seen = (self.seen + data)[-4096:] if not self.ready() else self.seen
+        if source == self.console and not self.prompted:
+            self.seen = (self.seen + data)[-4096:]
+            self.prompted = PROMPT in self.seen
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 

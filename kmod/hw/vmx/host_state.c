@@ -13,9 +13,9 @@
 #include <asm/tlbflush.h>
 #include "vmx.h"
 
-static const u32 syscall_msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX };
+static const u32 syscall_msrs[VMX_SYSCALL_MSRS] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX };
 
-static void syscall_values(const struct tpz_cpu_state *s, u64 values[ARRAY_SIZE(syscall_msrs)])
+static void syscall_values(const struct tpz_cpu_state *s, u64 values[VMX_SYSCALL_MSRS])
 {
 	values[0] = s->star;
 	values[1] = s->lstar;
@@ -28,12 +28,12 @@ static void syscall_values(const struct tpz_cpu_state *s, u64 values[ARRAY_SIZE(
 static unsigned int syscall_msr_count(void)
 {
 	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID) ?
-		ARRAY_SIZE(syscall_msrs) : ARRAY_SIZE(syscall_msrs) - 1;
+		VMX_SYSCALL_MSRS : VMX_SYSCALL_MSRS - 1;
 }
 
 void vmx_load_syscall_msrs(struct tpz_vcpu *v)
 {
-	u64 values[ARRAY_SIZE(syscall_msrs)];
+	u64 values[VMX_SYSCALL_MSRS];
 	unsigned int i;
 
 	syscall_values(&v->s, values);

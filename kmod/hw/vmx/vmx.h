@@ -28,6 +28,8 @@ struct vmx_region {
 };
 static_assert(sizeof(struct vmx_region) == PAGE_SIZE);
 
+#define VMX_SYSCALL_MSRS	5	/* see host_state.c */
+
 /**
  * struct vmx_vcpu - v->hw: owned by the vCPU's thread, except @link and @cpu (see percpu.c)
  */
@@ -54,7 +56,7 @@ struct vmx_vcpu {
 	u32 interruptibility;		/* valid with TPZ_P_SHADOW cached */
 
 	struct tpz_host_regs host;	/* the launcher's thread's, while loaded */
-	u64 host_syscall[5];		/* STAR, LSTAR, CSTAR, FMASK, TSC_AUX */
+	u64 host_syscall[VMX_SYSCALL_MSRS];	/* STAR, LSTAR, CSTAR, FMASK, TSC_AUX */
 	u64 host_xcr0;
 	u64 timer_ticks;		/* preemption timer of TPZ_TRAP_TIMER */
 
