@@ -105,7 +105,9 @@ bool tpz_space_stale(const struct tpz_space *space, unsigned long seq, unsigned 
 
 /* ------------------------------------------------------------------ aging: is the page in use? */
 
-static int age(struct mmu_notifier *notifier, unsigned long start, unsigned long end, bool clear)
+typedef typeof(((struct mmu_notifier_ops *)NULL)->test_young(NULL, NULL, 0)) young_t;	/* int, or bool since 7.x */
+
+static young_t age(struct mmu_notifier *notifier, unsigned long start, unsigned long end, bool clear)
 {
 	struct tpz_space *space = space_of(notifier);
 	struct tpz_mem *mem;
@@ -127,12 +129,13 @@ static int age(struct mmu_notifier *notifier, unsigned long start, unsigned long
 	return young;
 }
 
-static int clear_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start, unsigned long end)
+static young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
+			   unsigned long start, unsigned long end)
 {
 	return age(notifier, start, end, true);
 }
 
-static int test_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long address)
+static young_t test_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long address)
 {
 	return age(notifier, address, address + PAGE_SIZE, false);
 }
