@@ -221,6 +221,7 @@ enum tpz_request {
 	TPZ_REQ_EVENT,		/* an interrupt line, timer or NMI has news */
 	TPZ_REQ_CLOCK,		/* rewrite the paravirtual clock page */
 	TPZ_REQ_DEAD,		/* the VM was killed */
+	TPZ_REQ_STEP,		/* TPZ_TRAP_STEP: an instruction that the module carried out is to be reported */
 };
 
 enum tpz_mode { TPZ_OUTSIDE, TPZ_IN_GUEST };

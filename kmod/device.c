@@ -414,7 +414,7 @@ static long poke(struct tpz_vcpu *v, void __user *u)
 
 	if (!tpz_test_mode || !capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	ret = COPY_IN(p, u, 0, &usize);
+	ret = COPY_IN(p, u, TPZ_POKE_XOR, &usize);
 	if (ret)
 		return ret;
 	if (p.pad)
@@ -422,7 +422,7 @@ static long poke(struct tpz_vcpu *v, void __user *u)
 	ret = tpz_vcpu_get(v);
 	if (ret)
 		return ret;
-	ret = tpz_hw->poke(v, p.field, p.value);
+	ret = tpz_hw->poke(v, p.field, p.value, p.flags & TPZ_POKE_XOR);
 	tpz_vcpu_put(v);
 	return ret;
 }

@@ -42,6 +42,13 @@ static inline void tpz_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart
 #endif
 }
 
+/* get_user_pages(): give way to any signal; let NUMA balancing see the access (where there is no flag, it does) */
+#ifdef TPZ_HAVE_GUP_FLAGS
+#define TPZ_GUP_FLAGS	(FOLL_INTERRUPTIBLE | FOLL_HONOR_NUMA_FAULT)
+#else
+#define TPZ_GUP_FLAGS	0
+#endif
+
 /* ---- this CPU's registers that the kernel shadows */
 
 void tpz_host_set_vmxe(void);		/* CR4.VMXE, the kernel's shadow included. Interrupts off */

@@ -259,6 +259,17 @@ static int report_dead(struct tpz_vcpu *v)
 	return 0;
 }
 
+/* The CPU's monitor trap flag counts only what the CPU itself runs; this instruction was carried out by a handler */
+static int report_step(struct tpz_vcpu *v)
+{
+	v->exit.reason = TPZ_EXIT_SINGLE_STEP;
+	v->exit.insn_bytes = 0;
+	v->exit.raw_reason = 0;
+	v->exit.qualification = 0;
+	tpz_user_exit(v, TPZ_EXIT_SINGLE_STEP);
+	return 0;
+}
+
 /* This CPU is on its way offline, or the machine is going down. Return: 1: look again; or an error */
 static int wait_for_cpu(struct tpz_vcpu *v)
 {
@@ -279,6 +290,8 @@ static int prepare(struct tpz_vcpu *v)
 	smp_mb__after_atomic();		/* then look: tpz_vm_kill() has them the other way round */
 	if (test_and_clear_bit(TPZ_REQ_CLOCK, &v->requests))
 		tpz_clock_update(v);
+	if (unlikely(test_and_clear_bit(TPZ_REQ_STEP, &v->requests)))
+		return report_step(v);
 	if (unlikely(v->activity != TPZ_ACTIVITY_RUN)) {
 		ret = leave_halt(v);
 		if (ret <= 0)

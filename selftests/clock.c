@@ -239,16 +239,15 @@ static void scale(void)
 {
 	struct vcpu *vcpu = start(enable_clock, 0);
 	struct clock_page *page = vm_host(vcpu->vm, CLOCK_GPA);
-	double ns;
+	unsigned __int128 ns;
 
 	CHECK_EQ(vcpu_finish(vcpu), 0);
-	ns = (double)page->mul / (1ULL << 32);
-	for (int i = page->shift; i > 0; i--)
-		ns *= 2;
-	for (int i = page->shift; i < 0; i++)
-		ns /= 2;
-	ns *= khz;	/* nanoseconds in a millisecond */
-	CHECK_THAT(ns > 999999 && ns < 1000001, "mul %u, shift %d: %d ns in a ms", page->mul, page->shift, (int)ns);
+	/* Of 2^32 milliseconds, so that nothing is lost on the way */
+	ns = (unsigned __int128)page->mul * khz;
+	ns = page->shift < 0 ? ns >> -page->shift : ns << page->shift;
+	ns >>= 12;
+	CHECK_THAT(ns > 999999ULL << 20 && ns < 1000001ULL << 20, "mul %u, shift %d: %llu ns in a ms", page->mul,
+		   page->shift, (__u64)(ns >> 20));
 }
 
 #define READS	100000

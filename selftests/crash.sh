@@ -7,7 +7,7 @@ if [ "$LAB_STAGE" = 1 ]; then
 	plan 4
 	tpz run /guest/spin >/dev/null 2>&1 </dev/null &
 	sleep 2
-	check "a VM runs before the crash" sh -c "tpz list | grep -q spin"
+	check "a VM runs before the crash" sh -c "tpz list --json | grep -q comm"
 	check "the crash kernel is in place" \
 		kexec -i -p /boot/vmlinuz --initrd=/boot/initrd --command-line="$LAB_NEXT nr_cpus=1 reset_devices"
 	echo c >/proc/sysrq-trigger

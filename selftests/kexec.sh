@@ -7,7 +7,7 @@ if [ "$LAB_STAGE" = 1 ]; then
 	plan 4
 	tpz run /guest/spin >/dev/null 2>&1 </dev/null &
 	sleep 2
-	check "a VM runs before the kexec" sh -c "tpz list | grep -q spin"
+	check "a VM runs before the kexec" sh -c "tpz list --json | grep -q comm"
 	check "the next kernel is in place" \
 		kexec -i -l /boot/vmlinuz --initrd=/boot/initrd --command-line="$LAB_NEXT"
 	kexec -e

@@ -7,7 +7,7 @@
  * in single steps and in a storm; and that nothing is left when a slot, a VM or an address space goes.
  */
 #define _GNU_SOURCE
-#include "vm.h"
+#include "memory.h"
 
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -31,8 +31,6 @@
 #define MAP_HUGE_2MB	(21 << 26)
 #endif
 
-#define AREA		0x20000000ULL	/* where tests put their slots; the guest's tables map up to 1 GiB */
-#define LARGE		(2UL << 20)
 #define MAX_PAGES	4096
 
 /* ------------------------------------------------------------------ guests */
@@ -58,18 +56,6 @@ static struct {
 	volatile __u64 passes;
 	__u32 of_page[MAX_PAGES];	/* the generation of each page, for guest_work() */
 } work;
-
-#define WORDS		8	/* checked in each page */
-
-static inline __u64 word_of(__u64 page, __u64 generation, unsigned int word)
-{
-	return (page << 40 | generation << 8 | word | 1ULL << 63) * 0x9e3779b97f4a7c15ULL;
-}
-
-static inline volatile __u64 *word_at(__u64 base, __u64 page, unsigned int word)
-{
-	return (volatile __u64 *)(base + page * PAGE + word * (PAGE / WORDS));
-}
 
 static GUEST __u32 guest_fill(__u64 generation)
 {
@@ -124,20 +110,6 @@ static GUEST __u32 guest_work(__u64 unused)
 
 /* ------------------------------------------------------------------ the launcher's side */
 
-static __u32 run_guest(struct vcpu *vcpu, __u32 (*guest)(__u64), __u64 argument)
-{
-	vcpu_start(vcpu, MODE_LONG, RING0, guest, argument);
-	return vcpu_finish(vcpu);
-}
-
-static void check_host(const void *memory, __u64 pages, __u64 generation)
-{
-	for (__u64 page = 0; page < pages; page++)
-		for (unsigned int i = 0; i < WORDS; i++)
-			CHECK_THAT(*word_at((uintptr_t)memory, page, i) == word_of(page, generation, i),
-				   "page %llu, word %u: %#llx", page, i, *word_at((uintptr_t)memory, page, i));
-}
-
 static void unmap_area(void *address)
 {
 	munmap(address, MAX_PAGES * PAGE);
@@ -184,16 +156,6 @@ static struct vcpu *vm_filled(__u64 pages, __u8 **memory)
 	CHECK_EQ(run_guest(vcpu, guest_fill, 1), 1);
 	check_host(*memory, pages, 1);
 	return vcpu;
-}
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
 }
 
 /* The frame of a page of ours, by /proc/self/pagemap; 0: none */
@@ -567,31 +529,6 @@ static void page_table_page(void)
 }
 
 /* ------------------------------------------------------------------ huge pages */
-
-#define THP_ENABLED	"/sys/kernel/mm/transparent_hugepage/enabled"
-
-static void thp_restore(void *mode)
-{
-	write_file(THP_ENABLED, mode);
-}
-
-/* A kernel with little memory switches transparent huge pages off */
-static void thp_enable(void)
-{
-	FILE *f = fopen(THP_ENABLED, "r");
-	static char text[64];
-	char *mode = NULL;
-
-	if (f && fgets(text, sizeof(text), f))
-		mode = strchr(text, '[');
-	if (f)
-		fclose(f);
-	if (!mode)
-		SKIP("no transparent huge pages in this kernel");
-	*strchr(++mode, ']') = 0;
-	if (write_file(THP_ENABLED, "always"))
-		ktap_defer(thp_restore, mode);
-}
 
 static __u8 *map_huge(size_t bytes)
 {

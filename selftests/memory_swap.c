@@ -6,7 +6,7 @@
  * A page that only the guest has written, through the nested page table, must never be taken for clean.
  */
 #define _GNU_SOURCE
-#include "vm.h"
+#include "memory.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,10 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define AREA		0x20000000ULL
 #define GROUP		"/sys/fs/cgroup/trapeze-memory"
 #define MOUNT_POINT	"/tmp/trapeze-ext4"
-#define WORDS		8
 
 /* ------------------------------------------------------------------ guests */
 
@@ -33,16 +31,6 @@ static struct {
 	volatile bool stop;
 	volatile __u64 generation;	/* the last that guest_rewrite() has finished */
 } work;
-
-static inline __u64 word_of(__u64 page, __u64 generation, unsigned int word)
-{
-	return (page << 40 | generation << 8 | word | 1ULL << 63) * 0x9e3779b97f4a7c15ULL;
-}
-
-static inline volatile __u64 *word_at(__u64 base, __u64 page, unsigned int word)
-{
-	return (volatile __u64 *)(base + page * PAGE + word * (PAGE / WORDS));
-}
 
 static GUEST __u32 guest_fill(__u64 generation)
 {
@@ -72,31 +60,7 @@ static GUEST __u32 guest_rewrite(__u64 generation)
 	return 1;
 }
 
-static __u32 run_guest(struct vcpu *vcpu, __u32 (*guest)(__u64), __u64 argument)
-{
-	vcpu_start(vcpu, MODE_LONG, RING0, guest, argument);
-	return vcpu_finish(vcpu);
-}
-
-static void check_host(const void *memory, __u64 generation)
-{
-	for (__u64 page = 0; page < work.pages; page++)
-		for (unsigned int i = 0; i < WORDS; i++)
-			CHECK_THAT(*word_at((uintptr_t)memory, page, i) == word_of(page, generation, i),
-				   "page %llu, word %u: %#llx", page, i, *word_at((uintptr_t)memory, page, i));
-}
-
 /* ------------------------------------------------------------------ the host's side */
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
 
 static bool command(const char *line)
 {
@@ -189,7 +153,7 @@ static void swapping_child(void *arg)
 	}
 	CHECK_GT(read_number(GROUP "/memory.swap.current"), 0);
 	CHECK_GT(group_stat("pgsteal"), (long long)(work.pages / 2));
-	check_host(memory, 2);
+	check_host(memory, work.pages, 2);
 	/* The guest reads what swap brings back, the launcher writes, the guest sees it, and again */
 	for (__u64 page = 0; page < work.pages; page++)
 		for (unsigned int i = 0; i < WORDS; i++)
@@ -213,6 +177,7 @@ static void swap_small(void)
 
 static void swap_huge(void)
 {
+	thp_enable();
 	swapping((struct swap_case){ 10 << 20, MADV_HUGEPAGE, false });
 }
 
@@ -246,7 +211,7 @@ static void pageout_child(void *arg)
 		if (generation & 1)
 			CHECK_EQ(run_guest(vcpu, guest_verify, generation), 1);
 		else
-			check_host(memory, generation);
+			check_host(memory, work.pages, generation);
 	}
 }
 
@@ -276,7 +241,7 @@ static void free_child(void *arg)
 	CHECK_SYS(madvise(memory, bytes, MADV_PAGEOUT));
 	CHECK(write_file(GROUP "/memory.reclaim", "8M") || errno == EAGAIN);
 	CHECK_EQ(run_guest(vcpu, guest_verify, 2), 1);
-	check_host(memory, 2);
+	check_host(memory, work.pages, 2);
 }
 
 static void lazily_freed(void)
@@ -326,7 +291,7 @@ static void check_disk(int fd, __u64 generation)
 	sync();
 	CHECK(write_file("/proc/sys/vm/drop_caches", "3"));
 	CHECK_EQ(pread(fd, copy, work.pages * PAGE, 0), (ssize_t)(work.pages * PAGE));
-	check_host(copy, generation);
+	check_host(copy, work.pages, generation);
 	free(copy);
 }
 
@@ -395,7 +360,7 @@ static void shared_file_under_load(void)
 	CHECK_EQ(run_guest(vcpu, guest_rewrite, 0), 1);
 	pthread_join(thread, NULL);
 	ktap_diag("%llu generations written", work.generation);
-	check_host(memory, work.generation);
+	check_host(memory, work.pages, work.generation);
 	CHECK_SYS(munmap(memory, work.pages * PAGE));
 	check_disk(fd, work.generation);
 	close(fd);

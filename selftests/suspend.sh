@@ -4,7 +4,7 @@
 . /lab/ktap.sh
 
 running() {
-	[ "$(tpz list | grep -c spin)" = 1 ]
+	[ "$(tpz list --json | grep -c comm)" = 1 ]
 }
 
 entries() {

@@ -198,8 +198,8 @@ void tpz_insn_boundary(struct tpz_vcpu *v)
 		tpz_dirty(v, TPZ_P_SHADOW);
 	}
 	/* The CPU's own step counts what it runs itself; this one is ours, and is reported before the next instruction */
-	if (unlikely(v->vm->traps & TPZ_TRAP_STEP) && !v->event.valid)
-		v->event = (struct tpz_event){ .valid = true, .type = TPZ_EVENT_STEP };
+	if (unlikely(v->vm->traps & TPZ_TRAP_STEP))
+		set_bit(TPZ_REQ_STEP, &v->requests);
 }
 
 /*

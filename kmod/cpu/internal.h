@@ -87,12 +87,6 @@ static inline u64 tpz_merge(u64 old, u64 value, unsigned int bytes)
 	return value;
 }
 
-/*
- * A type of event beside those of the uapi: an exit TPZ_EXIT_SINGLE_STEP right after the entry (VMX: "other event", pending
- * MTF; SDM vol. 3C, 27.6.2). Not a part of the state that user space sees.
- */
-#define TPZ_EVENT_STEP	7
-
 /* exception.c */
 void tpz_insn_boundary(struct tpz_vcpu *v);
 

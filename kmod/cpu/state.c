@@ -58,7 +58,7 @@ static void get_events(struct tpz_vcpu *v, struct tpz_events *ev)
 		.activity = v->activity,
 		.pending_debug = v->s.pending_debug,
 	};
-	if (!e->valid || e->type == TPZ_EVENT_STEP)
+	if (!e->valid)
 		return;
 	ev->pending = 1;
 	ev->type = e->type;

@@ -6,37 +6,7 @@
 #define TPZ_HW_H
 
 #include "../core.h"
-
-/* What a leaf of the nested page table permits */
-#define TPZ_NPT_READ	BIT(0)
-#define TPZ_NPT_WRITE	BIT(1)
-#define TPZ_NPT_EXEC	BIT(2)
-
-/**
- * struct tpz_npt_format - one of the formats of the nested page table that mem/ walks
- * @levels: 4 (48-bit guest-physical addresses) or 5
- * @max_leaf: largest level that may hold a leaf: 1: 4 KiB, 2: 2 MiB, 3: 1 GiB
- * @present: an entry is present if any of these bits is set
- * @write: the bit that permits writes
- * @accessed, @dirty: bits that the CPU sets, or 0 where it has none
- * @large: the bit that tells a leaf above level 1
- * @address: the bits of an entry that hold a physical address
- * @leaf: makes a leaf: physical address, level, TPZ_NPT_*
- * @table: makes an entry that points to the next level's table
- */
-struct tpz_npt_format {
-	const char *name;
-	unsigned int levels;
-	unsigned int max_leaf;
-	u64 present;
-	u64 write;
-	u64 accessed;
-	u64 dirty;
-	u64 large;
-	u64 address;
-	u64 (*leaf)(u64 pa, unsigned int level, unsigned int permissions);
-	u64 (*table)(u64 pa);
-};
+#include "npt.h"
 
 /**
  * struct tpz_hw_feature - one line of `tpz info`
@@ -94,7 +64,7 @@ struct tpz_hw {
 
 	void (*flush)(struct tpz_vcpu *v);		/* cached translations, before the next entry; loaded */
 	void (*set_tsc_offset)(struct tpz_vcpu *v, u64 offset);		/* loaded */
-	int (*poke)(struct tpz_vcpu *v, u32 field, u64 value);		/* test=1 only; loaded */
+	int (*poke)(struct tpz_vcpu *v, u32 field, u64 value, bool flip);	/* test=1 only; loaded */
 };
 
 extern const struct tpz_hw *tpz_hw;	/* the one in use; set at load */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module's own reads and writes of guest memory (guest page tables, string I/O, clock pages): through the launcher's
- * mapping, as the launcher itself would do them. So paging, dirty tracking and permissions are the host's affair.
+ * The module's own reads and writes of guest memory (guest page tables, string I/O, clock pages): through the
+ * launcher's mapping, as the launcher itself would do them. So paging, dirty tracking and permissions are the host's
+ * affair.
  */
 #include <linux/uaccess.h>
 #include "internal.h"

@@ -13,6 +13,20 @@
 #include <linux/sched/signal.h>
 #include "internal.h"
 
+/* One fault on its way */
+struct fault {
+	struct tpz_mem *mem;
+	u64 gpa;			/* of the page */
+	bool write;
+	bool fetch;
+	unsigned long seq;		/* before anything else was looked up */
+	struct tpz_range range;
+	unsigned long address;		/* of the page in the launcher */
+	struct page *page;		/* referenced */
+	struct tpz_spare spare;		/* for the tree, allocated before the lock */
+	struct tpz_zap zap;		/* what had to go to make room */
+};
+
 /* What the host's page table says about a user address */
 struct host_leaf {
 	unsigned int level;
@@ -65,22 +79,21 @@ static bool read_host_leaf(struct mm_struct *mm, unsigned long address, struct h
 }
 
 /*
- * The page is known from get_user_pages(); the host's page table adds how large its mapping is and whether a page that
- * was only read may be written at once. If it cannot tell, or tells of another page: small, and as asked.
+ * The page is known from get_user_pages(); the host's page table adds how large its mapping is and whether a page
+ * that was only read may be written at once. If it cannot tell, or tells of another page: small, and as asked.
  */
-static void host_leaf_of(struct mm_struct *mm, unsigned long address, struct page *page, bool write,
-			 struct host_leaf *leaf)
+static void host_leaf_of(const struct fault *f, struct host_leaf *leaf)
 {
-	unsigned long flags;
+	unsigned long pfn = page_to_pfn(f->page), flags;
 	bool found;
 
 	local_irq_save(flags);
-	found = read_host_leaf(mm, address, leaf);
+	found = read_host_leaf(current->mm, f->address, leaf);
 	local_irq_restore(flags);
 
-	if (!found || leaf->pfn != page_to_pfn(page))
-		*leaf = (struct host_leaf){ .level = 1, .pfn = page_to_pfn(page) };
-	leaf->writable |= write;
+	if (!found || leaf->pfn != pfn)
+		*leaf = (struct host_leaf){ .level = 1, .pfn = pfn };
+	leaf->writable |= f->write;
 }
 
 /* A leaf of this level must lie inside the slot, and be aligned in both address spaces alike */
@@ -93,8 +106,8 @@ static bool leaf_fits(const struct tpz_range *r, u64 gpa, unsigned int level)
 }
 
 /*
- * What a leaf permits. Reasons to withhold write access come together here: a read-only slot and the host's own mapping
- * today; the dirty log, copy-on-write of a fork and watchers one day.
+ * What a leaf permits. Reasons to withhold write access come together here: a read-only slot and the host's own
+ * mapping today; the dirty log, copy-on-write of a fork and watchers one day.
  */
 static unsigned int leaf_permissions(const struct tpz_range *r, const struct host_leaf *leaf)
 {
@@ -106,46 +119,47 @@ static unsigned int leaf_permissions(const struct tpz_range *r, const struct hos
 }
 
 /* 0; -EAGAIN: overtaken by an invalidation; > 0: so many spare tables are missing */
-static int install(struct tpz_mem *mem, const struct tpz_range *r, u64 gpa, struct page *page, bool write, bool fetch,
-		   unsigned long seq, struct tpz_spare *spare, struct tpz_zap *zap)
+static int install(struct fault *f)
 {
-	unsigned long address = r->uaddr + (gpa - r->gpa);
-	struct tpz_space *space = mem->space;
+	struct tpz_mem *mem = f->mem;
 	unsigned int permissions;
 	struct host_leaf leaf;
-	int missing = -EAGAIN;
+	unsigned long first;
+	int ret;
 
-	spin_lock(&space->lock);
-	host_leaf_of(current->mm, address, page, write, &leaf);
-	leaf.level = min(leaf.level, mem->format->max_leaf);
-	while (!leaf_fits(r, gpa, leaf.level))
+	lockdep_assert_held(&mem->space->lock);
+	host_leaf_of(f, &leaf);
+	leaf.level = min(leaf.level, mem->tree.format->max_leaf);
+	while (!leaf_fits(&f->range, f->gpa, leaf.level))
 		leaf.level--;
 
-	address = ALIGN_DOWN(address, tpz_level_bytes(leaf.level));
-	if (tpz_space_stale(space, seq, address, address + tpz_level_bytes(leaf.level)))
-		goto unlock;
+	first = ALIGN_DOWN(f->address, tpz_level_bytes(leaf.level));
+	if (tpz_space_stale(mem->space, f->seq, first, first + tpz_level_bytes(leaf.level)))
+		return -EAGAIN;
 
-	permissions = leaf_permissions(r, &leaf);
-	missing = tpz_tree_map(mem, gpa, PFN_PHYS(leaf.pfn), leaf.level, permissions, fetch, spare, zap);
-	if (missing)
-		goto unlock;
+	permissions = leaf_permissions(&f->range, &leaf);
+	do {
+		ret = tpz_tree_map(&mem->tree, f->gpa, PFN_PHYS(leaf.pfn), leaf.level, permissions, f->fetch,
+				   &f->spare, &f->zap);
+		tpz_mem_flush(mem, &f->zap);
+	} while (ret == -EAGAIN);
+	if (ret)
+		return ret;
 	/*
 	 * The guest may write from now on without anybody's notice: the page counts as dirty until the host cleans it,
 	 * and whoever cleans a page write-protects it first, which takes this leaf away.
 	 */
 	if (permissions & TPZ_NPT_WRITE)
-		SetPageDirty(page);
-	if (mem->tables > mem->max_tables)
-		tpz_vm_bug(mem->vm, "%lu pages of nested page table, more than the slots can need", mem->tables);
-unlock:
-	spin_unlock(&space->lock);
-	return missing;
+		SetPageDirty(f->page);
+	if (mem->tree.tables > mem->max_tables)
+		tpz_vm_bug(mem->vm, "%lu pages of nested page table, more than the slots can need", mem->tree.tables);
+	return 0;
 }
 
 /* The host's page, present and as writable as asked, with a reference */
-static int get_page_of(unsigned long address, bool write, struct page **page)
+static int get_host_page(struct fault *f)
 {
-	int got = get_user_pages_fast(address, 1, write ? FOLL_WRITE : 0, page);
+	int got = get_user_pages_fast(f->address, 1, f->write ? FOLL_WRITE : 0, &f->page);
 
 	switch (got) {
 	case 1:
@@ -167,53 +181,57 @@ static int wait_for_change(struct tpz_space *space, unsigned long seq)
 	return wait_event_interruptible(space->wait, READ_ONCE(space->seq) != seq) ? -EINTR : 0;
 }
 
-static int try_fault(struct tpz_mem *mem, u64 gpa, bool write, bool fetch, struct tpz_spare *spare)
+/* -EAGAIN: once more from the start */
+static int try_fault(struct fault *f)
 {
-	struct tpz_zap zap = TPZ_ZAP_INIT(zap);
-	struct tpz_space *space = mem->space;
-	unsigned long seq = READ_ONCE(space->seq);
-	struct tpz_range r;
-	struct page *page;
-	int err;
+	struct tpz_space *space = f->mem->space;
+	int err, missing;
 
+	f->seq = READ_ONCE(space->seq);
 	smp_rmb();	/* whatever is looked at below is at least as new as the sequence number */
-	err = tpz_slot_find(mem, gpa, &r);
+	err = tpz_slot_find(f->mem, f->gpa, &f->range);
 	if (err)
 		return err;
-	if (write && r.readonly)
+	if (f->write && f->range.readonly)
 		return -EROFS;
-	err = get_page_of(r.uaddr + (gpa - r.gpa), write, &page);
+	f->address = f->range.uaddr + (f->gpa - f->range.gpa);
+	err = get_host_page(f);
 	if (err)
 		return err;
 
-	while ((err = install(mem, &r, gpa, page, write, fetch, seq, spare, &zap)) > 0) {
-		err = tpz_spare_fill(spare, err);
-		if (err)
-			break;
-	}
-	put_page(page);
-	tpz_zap_free(&zap, true);
+	do {
+		spin_lock(&space->lock);
+		missing = install(f);
+		spin_unlock(&space->lock);
+		err = missing > 0 ? tpz_spare_fill(&f->spare, missing) : missing;
+	} while (missing > 0 && !err);
+	put_page(f->page);
 
 	/* Overtaken: has the invalidation ended (the sequence number moved), or must it be waited for? */
 	if (err == -EAGAIN)
-		err = wait_for_change(space, seq) ?: -EAGAIN;
+		err = wait_for_change(space, f->seq) ?: -EAGAIN;
 	return err;
 }
 
 int tpz_mem_fault(struct tpz_vcpu *v, u64 gpa, bool write, bool fetch)
 {
-	struct tpz_spare spare = {};
+	struct fault f = {
+		.mem = v->vm->mem,
+		.gpa = ALIGN_DOWN(gpa, PAGE_SIZE),
+		.write = write,
+		.fetch = fetch,
+		.zap = TPZ_ZAP_INIT(f.zap),
+	};
 	int err;
 
 	if (current->mm != v->vm->mm)
 		return -EFAULT;
-
-	gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
 	do {
-		err = signal_pending(current) ? -EINTR : try_fault(v->vm->mem, gpa, write, fetch, &spare);
+		err = signal_pending(current) ? -EINTR : try_fault(&f);
 		cond_resched();
 	} while (err == -EAGAIN);
 
-	tpz_spare_free(&spare);
+	tpz_zap_free(&f.zap, true);
+	tpz_spare_free(&f.spare);
 	return err;
 }

@@ -19,10 +19,8 @@
 
 #include <linux/mmu_notifier.h>
 #include <linux/spinlock.h>
-#include "../hw/hw.h"
 #include "mem.h"
-
-#define TPZ_NPT_MAX_LEVELS	5
+#include "tree.h"
 
 /**
  * struct tpz_space - a launcher's address space, watched: all VMs of the process share it
@@ -66,93 +64,23 @@ struct tpz_slots {
 struct tpz_mem {
 	struct tpz_vm *vm;			/* (c) */
 	struct tpz_space *space;		/* (c) */
-	const struct tpz_npt_format *format;	/* (c) */
-	u64 *root;				/* (c); what it points to: (L) */
 	struct list_head link;			/* (L) in space->mems */
-	unsigned long pages;			/* (L) 4 KiB pages mapped */
-	unsigned long tables;			/* (L) pages of the nested page table, root included */
-	unsigned long max_tables;		/* (L) what the slots could ever need */
+	struct tpz_tree tree;			/* (L); its format and root: (c) */
+	unsigned long max_tables;		/* (L) pages of the tree that the slots could ever need */
 	unsigned long zaps;			/* (L) leaves taken away by the host */
 	struct mutex slots_lock;
 	struct tpz_slots __rcu *slots;		/* (S) */
 };
 
-/* ------------------------------------------------------------------ tree.c: the nested page table */
-
-/* What a leaf at this level maps */
-static inline u64 tpz_level_bytes(unsigned int level)
-{
-	return 1ULL << (PAGE_SHIFT + 9 * (level - 1));
-}
+/* ------------------------------------------------------------------ mem.c */
 
 /**
- * struct tpz_spare - zeroed table pages, allocated before the lock
- */
-struct tpz_spare {
-	unsigned int count;
-	u64 *table[TPZ_NPT_MAX_LEVELS - 1];
-};
-
-int tpz_spare_fill(struct tpz_spare *spare, unsigned int count);	/* 0 or -ENOMEM; may sleep */
-void tpz_spare_free(struct tpz_spare *spare);
-
-u64 *tpz_table_alloc(void);	/* zeroed, charged to the caller's memory control group; may sleep */
-void tpz_table_free(u64 *table);
-
-/**
- * struct tpz_zap - what a zap took out of the tree
- * @leaves: of any size; translations may still be cached if this is not 0
- * @pages: the same in 4 KiB pages
- * @tables: unlinked table pages, to be freed by tpz_zap_free() after a flush and outside the lock
- */
-struct tpz_zap {
-	unsigned long leaves;
-	unsigned long pages;
-	unsigned long table_count;
-	struct list_head tables;
-};
-
-#define TPZ_ZAP_INIT(name)	{ .tables = LIST_HEAD_INIT((name).tables) }
-
-/**
- * tpz_tree_zap() - take [from, to) out of the tree; a leaf that reaches beyond goes as a whole
+ * tpz_mem_flush() - ends a piece of work on the tree that took @zap out of it
  *
- * The caller flushes (tpz_zap_flush()) before it drops the lock. Zaps may be added up in one @zap.
+ * On return no CPU runs this VM's guest with a translation through what was taken, and the meters are right.
  * Context: space->lock.
  */
-void tpz_tree_zap(struct tpz_mem *mem, u64 from, u64 to, struct tpz_zap *zap);
-
-void tpz_tree_zap_all(struct tpz_mem *mem, struct tpz_zap *zap);	/* likewise, everything but the root */
-
-/**
- * tpz_zap_flush() - no CPU runs this VM's guest with what @zap holds. Context: space->lock
- */
-void tpz_zap_flush(struct tpz_mem *mem, const struct tpz_zap *zap);
-
-/**
- * tpz_zap_free() - give the tables back
- * @may_sleep: yield the CPU now and then
- */
-void tpz_zap_free(struct tpz_zap *zap, bool may_sleep);
-
-/**
- * tpz_tree_map() - install a leaf
- * @level: the largest that host and slot allow; less is taken where the tree needs it
- * @pa: of the 4 KiB page at @gpa
- * @fetch: an instruction fetch: the leaf must be executable
- * Return: 0; or how many spare tables are missing (nothing was changed). Context: space->lock.
- */
-unsigned int tpz_tree_map(struct tpz_mem *mem, u64 gpa, u64 pa, unsigned int level, unsigned int permissions,
-			  bool fetch, struct tpz_spare *spare, struct tpz_zap *zap);
-
-/**
- * tpz_tree_age() - was [from, to) accessed since the last call?
- * @clear: forget that it was. A format without accessed bits forgets by dropping the leaf, into @zap.
- * Context: space->lock.
- */
-bool tpz_tree_age(struct tpz_mem *mem, u64 from, u64 to, bool clear, struct tpz_zap *zap);
-
-void tpz_tree_meters(struct tpz_mem *mem);	/* publish the counts. Context: space->lock */
+void tpz_mem_flush(struct tpz_mem *mem, const struct tpz_zap *zap);
 
 /* ------------------------------------------------------------------ slots.c */
 

@@ -5,11 +5,29 @@
  *	slots.c		where the launcher's memory stands in the guest
  *	fault.c		the guest touches a page that is not mapped yet
  *	notifier.c	the host is about to change a page
- *	tree.c		the nested page table, which the two above fill and empty
+ *	tree.c		the nested page table, which the two above fill and empty (tree.h)
  *	access.c	the module itself reads and writes guest memory
  */
 #include <linux/slab.h>
 #include "internal.h"
+
+/* What monitors read; space->lock */
+static void publish(const struct tpz_mem *mem)
+{
+	struct tpz_vm_meters *m = mem->vm->m;
+
+	WRITE_ONCE(m->resident_pages, mem->tree.pages);
+	WRITE_ONCE(m->table_pages, mem->tree.tables);
+	WRITE_ONCE(m->notifier_zaps, mem->zaps);
+}
+
+void tpz_mem_flush(struct tpz_mem *mem, const struct tpz_zap *zap)
+{
+	lockdep_assert_held(&mem->space->lock);
+	if (zap->leaves || zap->table_count)
+		tpz_flush_all(mem->vm);
+	publish(mem);
+}
 
 int tpz_mem_create(struct tpz_vm *vm)
 {
@@ -20,8 +38,6 @@ int tpz_mem_create(struct tpz_vm *vm)
 	if (!mem)
 		return -ENOMEM;
 	mem->vm = vm;
-	mem->format = tpz_hw->npt;
-	mem->tables = 1;
 	mem->max_tables = 1;
 	mutex_init(&mem->slots_lock);
 
@@ -30,24 +46,24 @@ int tpz_mem_create(struct tpz_vm *vm)
 		goto free_mem;
 	RCU_INIT_POINTER(mem->slots, slots);
 
-	mem->root = tpz_table_alloc();
-	if (!mem->root)
+	err = tpz_tree_create(&mem->tree, tpz_hw->npt);
+	if (err)
 		goto free_slots;
 
 	mem->space = tpz_space_get();
 	if (IS_ERR(mem->space)) {
 		err = PTR_ERR(mem->space);
-		goto free_root;
+		goto destroy_tree;
 	}
 	vm->mem = mem;
 	spin_lock(&mem->space->lock);
 	list_add(&mem->link, &mem->space->mems);
-	tpz_tree_meters(mem);
+	publish(mem);
 	spin_unlock(&mem->space->lock);
 	return 0;
 
-free_root:
-	tpz_table_free(mem->root);
+destroy_tree:
+	tpz_tree_destroy(&mem->tree);
 free_slots:
 	kfree(slots);
 free_mem:
@@ -63,12 +79,13 @@ void tpz_mem_destroy(struct tpz_vm *vm)
 	/* Out of the notifier's reach first. No flush: the guest never runs again */
 	spin_lock(&mem->space->lock);
 	list_del(&mem->link);
-	tpz_tree_zap_all(mem, &zap);
+	tpz_tree_zap_all(&mem->tree, &zap);
 	spin_unlock(&mem->space->lock);
 
 	tpz_space_put(mem->space);
 	tpz_zap_free(&zap, true);
-	tpz_table_free(mem->root);
+	tpz_tree_destroy(&mem->tree);
+	publish(mem);
 	kfree(rcu_dereference_protected(mem->slots, true));
 	mutex_destroy(&mem->slots_lock);
 	kfree(mem);
@@ -82,5 +99,5 @@ void tpz_mem_exit(void)
 
 u64 tpz_mem_root(struct tpz_vm *vm)
 {
-	return __pa(vm->mem->root);
+	return __pa(vm->mem->tree.root);
 }

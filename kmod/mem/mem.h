@@ -45,8 +45,8 @@ int tpz_mem_fault(struct tpz_vcpu *v, u64 gpa, bool write, bool fetch);
  */
 u64 tpz_mem_root(struct tpz_vm *vm);
 /*
- * The root page's earlier life is unknown, and a flush reaches only the CPU where a vCPU runs next: the backend flushes
- * when a vCPU is first loaded, and each time it is loaded on another CPU than last time.
+ * The root page's earlier life is unknown, and a flush reaches only the CPU where a vCPU runs next: the backend
+ * flushes when a vCPU is first loaded, and each time it is loaded on another CPU than last time.
  */
 
 /* Guest-physical reads and writes of any length, across pages. 0, -ENOENT, -EROFS, -EFAULT. May sleep */

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The watch over a launcher's address space: whenever the host is about to change how a page is mapped (unmap,
- * migration, swap, copy-on-write, page merging, splitting a huge page, …) it says so here first, and the nested page
- * tables of all VMs of that process forget the page before the host goes on.
+ * migration, swap, copy-on-write, page merging, splitting a huge page, …) it says so here first, and the nested
+ * page tables of all VMs of that process forget the page before the host goes on.
  *
  * A change comes as invalidate_range_start … invalidate_range_end. Between the two nothing may be mapped in the
  * range; a fault that looked at the host's page table before the end may have seen the old page. So start counts
  * an invalidation in progress, end moves the sequence number, and a fault that finds either when it comes to
  * install its leaf (tpz_space_stale()) starts again.
  *
- * Callbacks may come with the host's page-table locks held, and must not allocate, nor sleep unless the range says so.
+ * Callbacks may come with the host's page-table locks held. They must not allocate, nor sleep unless the range
+ * says so.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -47,7 +48,7 @@ static void zap_user(struct tpz_mem *mem, unsigned long start, unsigned long end
 
 	for (i = 0; i < slots->count; i++)
 		if (in_slot(&slots->range[i], start, end, &from, &to))
-			tpz_tree_zap(mem, from, to, zap);
+			tpz_tree_zap(&mem->tree, from, to, zap);
 }
 
 /* The host takes [start, end) away from every VM */
@@ -59,9 +60,8 @@ static void space_zap(struct tpz_space *space, unsigned long start, unsigned lon
 		struct tpz_zap zap = TPZ_ZAP_INIT(zap);
 
 		zap_user(mem, start, end, &zap);
-		tpz_zap_flush(mem, &zap);
 		mem->zaps += zap.leaves;
-		tpz_tree_meters(mem);
+		tpz_mem_flush(mem, &zap);
 		list_splice(&zap.tables, tables);
 	}
 }
@@ -122,8 +122,9 @@ static young_t age(struct mmu_notifier *notifier, unsigned long start, unsigned 
 
 		for (i = 0; i < slots->count; i++)
 			if (in_slot(&slots->range[i], start, end, &from, &to))
-				young |= tpz_tree_age(mem, from, to, clear, &zap);
-		tpz_zap_flush(mem, &zap);	/* for a cleared bit alone there is no flush: a late answer does no harm */
+				young |= tpz_tree_age(&mem->tree, from, to, clear, &zap);
+		/* For a cleared bit alone nothing is flushed: a late answer does no harm */
+		tpz_mem_flush(mem, &zap);
 	}
 	spin_unlock(&space->lock);
 	return young;
@@ -151,8 +152,8 @@ static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 
 	spin_lock(&space->lock);
 	list_for_each_entry(mem, &space->mems, link) {
-		tpz_tree_zap_all(mem, &zap);
-		tpz_zap_flush(mem, &zap);
+		tpz_tree_zap_all(&mem->tree, &zap);
+		tpz_mem_flush(mem, &zap);
 	}
 	spin_unlock(&space->lock);
 	tpz_zap_free(&zap, true);

@@ -56,7 +56,7 @@ static int check(const struct tpz_slot *s)
 	if (s->flags & ~TPZ_SLOT_READONLY || s->pad || s->slot >= TPZ_MAX_SLOTS)
 		return -EINVAL;
 	if (!s->bytes)
-		return s->flags || s->gpa || s->uaddr ? -EINVAL : 0;
+		return 0;
 	if (!PAGE_ALIGNED(s->gpa | s->bytes | s->uaddr))
 		return -EINVAL;
 	if (s->bytes > end || s->gpa > end - s->bytes)
@@ -140,7 +140,7 @@ static void publish(struct tpz_mem *mem, struct tpz_slots *next, const struct tp
 
 	for (i = 0; i < next->count; i++) {
 		bytes += next->range[i].bytes;
-		max_tables += tables_needed(&next->range[i], mem->format->levels);
+		max_tables += tables_needed(&next->range[i], mem->tree.format->levels);
 	}
 
 	spin_lock(&space->lock);
@@ -148,8 +148,8 @@ static void publish(struct tpz_mem *mem, struct tpz_slots *next, const struct tp
 	WRITE_ONCE(space->seq, space->seq + 1);
 	mem->max_tables = max_tables;
 	if (old->bytes)
-		tpz_tree_zap_all(mem, &zap);
-	tpz_zap_flush(mem, &zap);
+		tpz_tree_zap_all(&mem->tree, &zap);
+	tpz_mem_flush(mem, &zap);
 	WRITE_ONCE(mem->vm->m->slot_bytes, bytes);
 	spin_unlock(&space->lock);
 	wake_up_all(&space->wait);

@@ -5,19 +5,23 @@
  * Levels count from 1 (4 KiB leaves) upwards; the root is at format->levels. An entry is nothing, a leaf, or a
  * pointer to the table one level below. Each table's struct page counts the leaves in that table (not below it)
  * in ->private, so that unlinking a whole subtree needs no look at its bottom-level tables: a zap of any
- * length holds the lock for microseconds.
+ * length holds the lock for a short time.
  *
  * CPUs walk the tables at any time: an entry is written as a whole, a new table before the entry that
- * points to it, and an unlinked one is freed only after tpz_flush_all(). The accessed and dirty bits are theirs;
+ * points to it, and an unlinked one is freed only after a flush. The accessed and dirty bits are theirs;
  * nothing of value is in them when an entry goes: a page is marked dirty when its writable leaf is installed.
  */
+#include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
-#include "internal.h"
+#include "tree.h"
+
+#define ENTRIES		512
 
 /* ------------------------------------------------------------------ table pages */
 
-u64 *tpz_table_alloc(void)
+static u64 *table_alloc(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 
@@ -28,31 +32,13 @@ u64 *tpz_table_alloc(void)
 	return page_address(page);
 }
 
-void tpz_table_free(u64 *table)
+static void table_free(u64 *table)
 {
 	struct page *page = virt_to_page(table);
 
 	mod_lruvec_page_state(page, NR_SECONDARY_PAGETABLE, -1);
 	set_page_private(page, 0);
 	__free_page(page);
-}
-
-int tpz_spare_fill(struct tpz_spare *spare, unsigned int count)
-{
-	while (spare->count < count) {
-		u64 *table = tpz_table_alloc();
-
-		if (!table)
-			return -ENOMEM;
-		spare->table[spare->count++] = table;
-	}
-	return 0;
-}
-
-void tpz_spare_free(struct tpz_spare *spare)
-{
-	while (spare->count)
-		tpz_table_free(spare->table[--spare->count]);
 }
 
 static unsigned long leaves_in(const u64 *table)
@@ -67,11 +53,44 @@ static void count_leaf(u64 *table, int change)
 	set_page_private(page, page_private(page) + change);
 }
 
+int tpz_spare_fill(struct tpz_spare *spare, unsigned int count)
+{
+	while (spare->count < count) {
+		u64 *table = table_alloc();
+
+		if (!table)
+			return -ENOMEM;
+		spare->table[spare->count++] = table;
+	}
+	return 0;
+}
+
+void tpz_spare_free(struct tpz_spare *spare)
+{
+	while (spare->count)
+		table_free(spare->table[--spare->count]);
+}
+
+int tpz_tree_create(struct tpz_tree *tree, const struct tpz_npt_format *format)
+{
+	tree->format = format;
+	tree->pages = 0;
+	tree->tables = 1;
+	tree->root = table_alloc();
+	return tree->root ? 0 : -ENOMEM;
+}
+
+void tpz_tree_destroy(struct tpz_tree *tree)
+{
+	table_free(tree->root);
+	tree->tables = 0;
+}
+
 /* ------------------------------------------------------------------ entries */
 
 static u64 *entry_at(u64 *table, u64 gpa, unsigned int level)
 {
-	return &table[(gpa >> (PAGE_SHIFT + 9 * (level - 1))) & (PTRS_PER_PTE - 1)];
+	return &table[(gpa >> (PAGE_SHIFT + 9 * (level - 1))) % ENTRIES];
 }
 
 static bool is_present(const struct tpz_npt_format *f, u64 entry)
@@ -87,6 +106,11 @@ static bool is_leaf(const struct tpz_npt_format *f, u64 entry, unsigned int leve
 static u64 *table_of(const struct tpz_npt_format *f, u64 entry)
 {
 	return __va(entry & f->address);
+}
+
+static unsigned long pages_of(unsigned int level)
+{
+	return tpz_level_bytes(level) >> PAGE_SHIFT;
 }
 
 /* Where the part of [gpa, to) that one entry covers ends */
@@ -109,7 +133,7 @@ static void drop_leaf(u64 *table, u64 *entry, unsigned int level, struct tpz_zap
 	WRITE_ONCE(*entry, 0);
 	count_leaf(table, -1);
 	zap->leaves++;
-	zap->pages += tpz_level_bytes(level) >> PAGE_SHIFT;
+	zap->pages += pages_of(level);
 }
 
 /* An unlinked table and all below it: counted and put on the list to be freed */
@@ -118,11 +142,11 @@ static void collect(const struct tpz_npt_format *f, u64 *table, unsigned int lev
 	unsigned int i;
 
 	zap->leaves += leaves_in(table);
-	zap->pages += leaves_in(table) * (tpz_level_bytes(level) >> PAGE_SHIFT);
+	zap->pages += leaves_in(table) * pages_of(level);
 	zap->table_count++;
 	list_add(&virt_to_page(table)->lru, &zap->tables);
 
-	for (i = 0; level > 1 && i < PTRS_PER_PTE; i++)
+	for (i = 0; level > 1 && i < ENTRIES; i++)
 		if (is_present(f, table[i]) && !is_leaf(f, table[i], level))
 			collect(f, table_of(f, table[i]), level - 1, zap);
 }
@@ -152,33 +176,24 @@ static void zap_table(const struct tpz_npt_format *f, u64 *table, unsigned int l
 	}
 }
 
-/* The difference that a piece of work made to the counts of the tree */
-static void account(struct tpz_mem *mem, const struct tpz_zap *zap, const struct tpz_zap *before)
+/* What was taken out since @zap looked like @before */
+static void uncount(struct tpz_tree *tree, const struct tpz_zap *zap, const struct tpz_zap *before)
 {
-	mem->pages -= zap->pages - before->pages;
-	mem->tables -= zap->table_count - before->table_count;
-	tpz_tree_meters(mem);
+	tree->pages -= zap->pages - before->pages;
+	tree->tables -= zap->table_count - before->table_count;
 }
 
-void tpz_tree_zap(struct tpz_mem *mem, u64 from, u64 to, struct tpz_zap *zap)
+void tpz_tree_zap(struct tpz_tree *tree, u64 from, u64 to, struct tpz_zap *zap)
 {
 	const struct tpz_zap before = *zap;
 
-	lockdep_assert_held(&mem->space->lock);
-	zap_table(mem->format, mem->root, mem->format->levels, from, to, zap);
-	account(mem, zap, &before);
+	zap_table(tree->format, tree->root, tree->format->levels, from, to, zap);
+	uncount(tree, zap, &before);
 }
 
-void tpz_tree_zap_all(struct tpz_mem *mem, struct tpz_zap *zap)
+void tpz_tree_zap_all(struct tpz_tree *tree, struct tpz_zap *zap)
 {
-	tpz_tree_zap(mem, 0, tpz_level_bytes(mem->format->levels + 1), zap);
-}
-
-void tpz_zap_flush(struct tpz_mem *mem, const struct tpz_zap *zap)
-{
-	lockdep_assert_held(&mem->space->lock);
-	if (zap->leaves || zap->table_count)
-		tpz_flush_all(mem->vm);
+	tpz_tree_zap(tree, 0, tpz_level_bytes(tree->format->levels + 1), zap);
 }
 
 void tpz_zap_free(struct tpz_zap *zap, bool may_sleep)
@@ -187,7 +202,7 @@ void tpz_zap_free(struct tpz_zap *zap, bool may_sleep)
 
 	list_for_each_entry_safe(page, next, &zap->tables, lru) {
 		list_del(&page->lru);
-		tpz_table_free(page_address(page));
+		table_free(page_address(page));
 		if (may_sleep)
 			cond_resched();
 	}
@@ -206,71 +221,99 @@ static bool large_exec_is_safe(void)
 }
 
 /*
- * A table stands where a leaf would fit. If the leaf is the largest thing that the host maps there, leaves in that
- * table can only be small on purpose (an executable page beside data, see above): keep them small.
+ * A table stands where a leaf would fit. Leaves in it are small on purpose then (an executable page beside data, see
+ * above), for whenever the host's mapping grows all of them are zapped: keep them small.
  */
 static bool table_is_in_use(const u64 *table, unsigned int level)
 {
 	return level > 2 || leaves_in(table);
 }
 
-unsigned int tpz_tree_map(struct tpz_mem *mem, u64 gpa, u64 pa, unsigned int level, unsigned int permissions,
-			  bool fetch, struct tpz_spare *spare, struct tpz_zap *zap)
+/*
+ * Down to where a leaf of at most *level goes, as far as tables stand. The entry there, its level in *at, its table in
+ * *table; *level becomes less where a table is in use.
+ */
+static u64 *descend(struct tpz_tree *tree, u64 gpa, unsigned int *level, unsigned int *at, u64 **table)
 {
-	const struct tpz_npt_format *f = mem->format;
+	const struct tpz_npt_format *f = tree->format;
+	u64 *entry;
+
+	*table = tree->root;
+	for (*at = f->levels; ; --*at) {
+		entry = entry_at(*table, gpa, *at);
+		if (!is_present(f, *entry) || is_leaf(f, *entry, *at))
+			return entry;
+		if (*at == *level) {
+			if (!table_is_in_use(table_of(f, *entry), *at))
+				return entry;
+			--*level;
+		}
+		*table = table_of(f, *entry);
+	}
+}
+
+/*
+ * Takes out what stands at an entry, unless that maps just this page: two translations of one address must never be
+ * cached. Return: nothing had to go.
+ */
+static bool make_room(struct tpz_tree *tree, u64 *table, u64 *entry, unsigned int level, u64 pa, struct tpz_zap *zap)
+{
+	const struct tpz_npt_format *f = tree->format;
 	const struct tpz_zap before = *zap;
-	u64 *table = mem->root, *entry, new;
+
+	if (!is_present(f, *entry))
+		return true;
+	if (!is_leaf(f, *entry, level))
+		drop_table(f, entry, level, zap);
+	else if ((*entry & f->address) != pa)
+		drop_leaf(table, entry, level, zap);
+	else
+		return true;
+	uncount(tree, zap, &before);
+	return false;
+}
+
+int tpz_tree_map(struct tpz_tree *tree, u64 gpa, u64 pa, unsigned int level, unsigned int permissions, bool fetch,
+		 struct tpz_spare *spare, struct tpz_zap *zap)
+{
+	const struct tpz_npt_format *f = tree->format;
+	u64 *table, *entry, leaf;
 	unsigned int at;
 
-	lockdep_assert_held(&mem->space->lock);
-	if (level > 1 && fetch && !large_exec_is_safe())
+	if (fetch && !large_exec_is_safe())
 		level = 1;
-
-	for (at = f->levels; ; at--, table = table_of(f, *entry)) {
-		entry = entry_at(table, gpa, at);
-		if (is_present(f, *entry) && !is_leaf(f, *entry, at)) {
-			if (at == level) {
-				if (!table_is_in_use(table_of(f, *entry), at))
-					break;
-				level--;
-			}
-			continue;
-		}
-		if (at == level)
-			break;
+	entry = descend(tree, gpa, &level, &at, &table);
+	if (at > level) {
 		if (spare->count < at - level)
 			return at - level;
-		if (is_present(f, *entry)) {	/* a larger leaf than we may have now */
-			drop_leaf(table, entry, at, zap);
-			tpz_zap_flush(mem, zap);
-		}
-		mem->tables++;
+		if (!make_room(tree, table, entry, at, ~0ULL, zap))	/* a larger leaf than we may have now */
+			return -EAGAIN;
+	}
+	for (; at > level; at--) {
+		u64 *next = spare->table[--spare->count];
+
+		tree->tables++;
 		smp_wmb();	/* the zeroes of the table before the way to it */
-		WRITE_ONCE(*entry, f->table(__pa(spare->table[--spare->count])));
+		WRITE_ONCE(*entry, f->table(__pa(next)));
+		table = next;
+		entry = entry_at(table, gpa, at - 1);
 	}
 
+	pa = ALIGN_DOWN(pa, tpz_level_bytes(level));
+	if (!make_room(tree, table, entry, level, pa, zap))
+		return -EAGAIN;
 	if (level > 1 && !large_exec_is_safe())
 		permissions &= ~TPZ_NPT_EXEC;
-	new = f->leaf(ALIGN_DOWN(pa, tpz_level_bytes(level)), level, permissions) | f->accessed;
+	leaf = f->leaf(pa, level, permissions) | f->accessed;
 	if (permissions & TPZ_NPT_WRITE)
-		new |= f->dirty;
-
-	/* Whatever else stands there goes first: two translations of one address must never be cached */
-	if (is_present(f, *entry) && ((*entry ^ new) & f->address || !is_leaf(f, *entry, level))) {
-		if (is_leaf(f, *entry, level))
-			drop_leaf(table, entry, level, zap);
-		else
-			drop_table(f, entry, level, zap);
-		tpz_zap_flush(mem, zap);
-	}
+		leaf |= f->dirty;
 	if (is_present(f, *entry)) {
-		new |= *entry & f->write;	/* the same page, perhaps by another vCPU: permissions only grow */
+		leaf |= *entry & f->write;	/* the same page, perhaps by another vCPU: permissions only grow */
 	} else {
 		count_leaf(table, 1);
-		mem->pages += tpz_level_bytes(level) >> PAGE_SHIFT;
+		tree->pages += pages_of(level);
 	}
-	WRITE_ONCE(*entry, new);
-	account(mem, zap, &before);
+	WRITE_ONCE(*entry, leaf);
 	return 0;
 }
 
@@ -300,24 +343,11 @@ static bool age_table(const struct tpz_npt_format *f, u64 *table, unsigned int l
 	return young;
 }
 
-bool tpz_tree_age(struct tpz_mem *mem, u64 from, u64 to, bool clear, struct tpz_zap *zap)
+bool tpz_tree_age(struct tpz_tree *tree, u64 from, u64 to, bool clear, struct tpz_zap *zap)
 {
 	const struct tpz_zap before = *zap;
-	bool young;
+	bool young = age_table(tree->format, tree->root, tree->format->levels, from, to, clear, zap);
 
-	lockdep_assert_held(&mem->space->lock);
-	young = age_table(mem->format, mem->root, mem->format->levels, from, to, clear, zap);
-	account(mem, zap, &before);
+	uncount(tree, zap, &before);
 	return young;
-}
-
-/* ------------------------------------------------------------------ meters */
-
-void tpz_tree_meters(struct tpz_mem *mem)
-{
-	struct tpz_vm_meters *m = mem->vm->m;
-
-	WRITE_ONCE(m->resident_pages, mem->pages);
-	WRITE_ONCE(m->table_pages, mem->tables);
-	WRITE_ONCE(m->notifier_zaps, mem->zaps);
 }

@@ -154,7 +154,8 @@ class LabBoot:
         """Tell, and return, what the run's files prove."""
         expected = [words.replace("_", " ") for words in self.boot.values("expect")]
         result = verdict.judge_boot([test.name for test in self.boot.tests], self.text("report"),
-                                    self.text("console"), ending, self.token, expected)
+                                    self.text("console"), ending, self.token, expected,
+                                    self.emulator.refusals(self.folder))
         lines = []
         if result.problems:
             lines += [f"---- last lines of the kernel's log ({self.folder.relative_to(image.TOP)}/console)"]

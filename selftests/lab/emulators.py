@@ -50,6 +50,12 @@ class Bochs:
             told = re.findall(rb"=== statistics dump (\d+) ===", file.read())
         return int(told[-1]) // self.machine["ips"] if told else 0
 
+    def refusals(self, folder):
+        """Why VM entries (or other VMX instructions) were refused, in order; None from an emulator that does not tell."""
+        log = folder / "emulator.log"
+        text = log.read_text(errors="replace") if log.exists() else ""
+        return re.findall(r"\] (?:VMFAIL|VMENTER FAIL|VMENTER): (.*)$", text, re.M)
+
     def ending(self, folder):
         """None if the machine powered itself off, else a sentence that says how it ended."""
         log = "".join((folder / name).read_text(errors="replace")

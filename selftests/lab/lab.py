@@ -112,6 +112,16 @@ def step(total, name, action, *words):
         total.fail(name)
 
 
+def listed():
+    """Fail if a selftest stands in no list: it would never run."""
+    known = {test.name for test in testlist.load(["all"])}
+    sources = image.TOP / "selftests"
+    missing = [file.name for file in sources.glob("*.sh") if file.name not in known]
+    missing += [file.name for file in sources.glob("*.c") if file.stem not in known]
+    if missing:
+        raise LabError(f"selftests/lab/lists/all lacks {' '.join(sorted(missing))}")
+
+
 def run_unit_tests():
     """Run what needs no lab machine: C unit tests, and the tests of the verdict itself."""
     total = verdict.Verdict()
@@ -144,19 +154,28 @@ def command_demo(options):
 def command_check(options):
     total = verdict.Verdict()
     if not options.tests:
+        step(total, "every selftest is listed", listed)
         for flavour in CHECKED_KERNELS:
             step(total, f"checked build for the {flavour} kernel", make, "module-checked",
                  f"KDIR={artefacts.Kernel(flavour).headers}")
-    step(total, "build of tools and selftests", make, "tools", "guest", "selftests")
-    if not total.failed:
-        boots = lab_boots(testlist.load(options.tests or ["all"]), options)
-        if not options.tests:
-            total.add(run_unit_tests())
-            total.add(selfcheck.run(options, run_boots))
-            boots += lab_boots(testlist.load(["smoke"]), argparse.Namespace(**vars(options) | {"kernel": SECOND_KERNEL}))
-        for result in run_boots(boots, options.jobs):
-            total.add(result)
+    boots = []
+    step(total, "build of modules, tools and selftests", lambda: boots.extend(check_boots(options)))
+    if not options.tests:
+        step(total, "build of unit tests", make, "selftests")
+        total.add(run_unit_tests())
+        total.add(selfcheck.run(options, run_boots))
+    for result in run_boots(boots, options.jobs):
+        total.add(result)
     return conclude(total)
+
+
+def check_boots(options):
+    """All boots of a check: every test on the machines' own kernels, and the list `smoke` on a second one."""
+    boots = lab_boots(testlist.load(options.tests or ["all"]), options)
+    if options.tests:
+        return boots
+    second = argparse.Namespace(**vars(options) | {"kernel": SECOND_KERNEL})
+    return lab_boots(testlist.load(["smoke"]), second) + boots      # the slowest kernel first
 
 
 def command_selfcheck(options):

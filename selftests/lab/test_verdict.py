@@ -23,8 +23,8 @@ def report(*programs, end=f"@lab {TOKEN} done 12288\n"):
     return text + end
 
 
-def boot(text, log=LOG, ending=None, planned=("a",), expected=()):
-    return judge_boot(list(planned), text, log, ending, TOKEN, list(expected)).problems
+def boot(text, log=LOG, ending=None, planned=("a",), expected=(), refusals=None):
+    return judge_boot(list(planned), text, log, ending, TOKEN, list(expected), refusals).problems
 
 
 def problem_with(words, *arguments, **keywords):
@@ -32,6 +32,7 @@ def problem_with(words, *arguments, **keywords):
 
 
 GOOD = ("a", "1..1\nok 1 fine\n", 0)
+BREAKS = ("a", "1..1\n# emulator: invalid CR3\n# emulator: TR invalid\nok 1 fine\n", 0)
 
 CASES = {
     "a full report passes": lambda: program("TAP version 13\n1..2\nok 1 x\nok 2 - y") == (2, 0, 0),
@@ -73,6 +74,15 @@ CASES = {
     "expected words are not held against the boot":
         lambda: boot(report(GOOD), LOG + "[ 3.0] Kernel panic - not syncing: sysrq triggered crash\n",
                      expected=["Kernel panic - not syncing: sysrq triggered crash"]) == [],
+    "refused entries that were announced are right":
+        lambda: boot(report(BREAKS), refusals=["host state invalid CR3", "guest TR invalid"]) == [],
+    "a refused entry that is missing fails":
+        lambda: problem_with("did not refuse VM entry 2", report(BREAKS), refusals=["host state invalid CR3"]),
+    "entries refused in another order fail":
+        lambda: problem_with("VM entry 1 because of: guest TR", report(BREAKS), refusals=["guest TR invalid", "invalid CR3"]),
+    "a refused entry that nobody announced fails":
+        lambda: problem_with("no test announced", report(GOOD), refusals=["invalid CR4"]),
+    "an emulator that does not tell is not asked": lambda: boot(report(BREAKS), refusals=None) == [],
     "a remark of the boot about a CPU flaw is no complaint": lambda: complaints(LOG) == [],
     "tests with equal boot options share a boot":
         lambda: [len(each.tests) for each in boots(parse("a\nb 5 noload\nc cpus=2\nd 9 cpus=2 params=x=1"))] == [2, 2],

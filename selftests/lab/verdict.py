@@ -2,11 +2,13 @@
 """The verdict: what a boot's report, kernel log and ending prove.
 
 Only a complete, clean story passes: every planned test reported every point it promised, its exit status
-agrees, the kernel's log is free of complaints, the taint is what an out-of-tree module causes, the report
-ends with its token, and the machine powered itself off. Anything else is a failure with a message.
+agrees, the kernel's log is free of complaints, the emulator refused the VM entries that tests announced and no
+others, the taint is what an out-of-tree module causes, the report ends with its token, and the machine powered
+itself off. Anything else is a failure with a message.
 """
 
 import dataclasses
+import itertools
 import re
 
 # A complaint of the kernel, at the start of a line of its log.
@@ -32,6 +34,7 @@ TAINT_ALLOWED = 1 << 12 | 1 << 13       # an out-of-tree module, an unsigned mod
 TAINT_LETTERS = "PFSRMBUDAWCIOELKXTN"
 
 POINT = re.compile(r"^(not )?ok\b\s*(\d+)?(?:\s*-)?\s*(.*?)(?:\s+#\s*(SKIP|TODO)\b\s*(.*))?$", re.I)
+ANNOUNCEMENT = "# emulator: "
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*(SKIP)\b\s*(.*))?\s*$", re.I)
 
 
@@ -139,11 +142,29 @@ def complaints(log, expected=()):
     return found
 
 
-def judge_boot(planned, report, log, ending, token, expected=()):
+def compare_refusals(programs, told):
+    """The first VM entry whose refusal the emulator told otherwise than a test had announced; or None.
+
+    A test announces what the emulator must say of the next entry in a line "# emulator: WORDS".
+    """
+    announced = [line.removeprefix(ANNOUNCEMENT) for _, lines, _ in programs for line in lines
+                 if line.startswith(ANNOUNCEMENT)]
+    for number, (words, line) in enumerate(itertools.zip_longest(announced, told), 1):
+        if line is None:
+            return f"EMULATOR: it did not refuse VM entry {number} of {len(announced)}, announced as: {words}"
+        if words is None:
+            return f"EMULATOR: it refused a VM entry that no test announced: {line}"
+        if words not in line:
+            return f"EMULATOR: it refused VM entry {number} because of: {line}; announced was: {words}"
+    return None
+
+
+def judge_boot(planned, report, log, ending, token, expected=(), refusals=None):
     """Judge a whole boot.
 
     planned: names of the tests, in order; ending: None for a clean power-off, else a sentence; expected: words
-    that the kernel's log must hold and that are not held against it.
+    that the kernel's log must hold and that are not held against it; refusals: why the emulator refused VM
+    entries, in order, or None if it does not tell.
     """
     verdict = Verdict()
     programs, taint = split_report(report, token)
@@ -163,6 +184,9 @@ def judge_boot(planned, report, log, ending, token, expected=()):
     for words in expected:
         if words not in log:
             verdict.fail(f"the kernel's log lacks the expected words: {words}")
+    problem = compare_refusals(programs, refusals) if refusals is not None else None
+    if problem:
+        verdict.fail(problem)
     if ending:
         verdict.fail(ending)
     if taint is None:

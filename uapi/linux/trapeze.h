@@ -554,6 +554,8 @@ struct tpz_cpuid {
 	__u32 entry_bytes;
 };
 
+#define TPZ_POKE_XOR		(1U << 0)	/* the bits of @value are flipped, instead of @value set */
+
 /**
  * struct tpz_poke - TPZ_POKE: write a raw VMCS field right before the next entry, for one entry
  *
@@ -561,7 +563,7 @@ struct tpz_cpuid {
  */
 struct tpz_poke {
 	__u32 size;
-	__u32 flags;		/* must be 0 */
+	__u32 flags;
 	__u32 field;		/* VMCS field encoding */
 	__u32 pad;
 	__u64 value;

@@ -63,7 +63,7 @@ static void switch_xcr0(u64 from, u64 to)
 
 /* ---- TPZ_POKE */
 
-int vmx_poke(struct tpz_vcpu *v, u32 field, u64 value)
+int vmx_poke(struct tpz_vcpu *v, u32 field, u64 value, bool flip)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 
@@ -72,6 +72,7 @@ int vmx_poke(struct tpz_vcpu *v, u32 field, u64 value)
 		return -EINVAL;
 	x->poke_field = field;
 	x->poke_value = value;
+	x->poke_flips = flip;
 	x->poked = true;
 	return 0;
 }
@@ -80,7 +81,7 @@ static u64 apply_poke(struct vmx_vcpu *x)
 {
 	u64 old = vmcs_read(x->poke_field);
 
-	vmcs_write(x->poke_field, x->poke_value);
+	vmcs_write(x->poke_field, x->poke_flips ? old ^ x->poke_value : x->poke_value);
 	return old;
 }
 
@@ -89,6 +90,17 @@ static u64 apply_poke(struct vmx_vcpu *x)
 static u64 rule_read(void *arg, u32 field)
 {
 	return vmcs_read(field);
+}
+
+/* Each rule (NULL: none that we know) is told once in the log: a launcher may try again without end */
+static bool first_time(const struct vmx_rule *rule)
+{
+	static DECLARE_BITMAP(told, 512);	/* there are half as many rules */
+	unsigned int i = 0;
+
+	while (vmx_rule_at(i) && vmx_rule_at(i) != rule)
+		i++;
+	return i < 512 && !test_and_set_bit(i, told);
 }
 
 void vmx_explain_failure(struct tpz_vcpu *v, u32 hw_error, u32 raw_reason)
@@ -104,6 +116,8 @@ void vmx_explain_failure(struct tpz_vcpu *v, u32 hw_error, u32 raw_reason)
 	memset(&e->failed, 0, sizeof(e->failed));
 	e->reason = TPZ_EXIT_ENTRY_FAILED;
 	e->raw_reason = raw_reason;
+	e->qualification = raw_reason ? vmcs_read(VMCS_EXIT_QUALIFICATION) : 0;
+	e->insn_bytes = 0;
 	e->failed.hw_error = hw_error;
 	e->failed.hw_reason = raw_reason;
 	if (rule) {
@@ -113,8 +127,9 @@ void vmx_explain_failure(struct tpz_vcpu *v, u32 hw_error, u32 raw_reason)
 	} else {
 		strscpy(e->failed.text, "every rule that is checked here is kept", sizeof(e->failed.text));
 	}
-	pr_info_once("VM %llu: the CPU refused an entry (error %u, reason %#x): %s\n", v->vm->id, hw_error,
-		     raw_reason, e->failed.text);
+	if (first_time(rule))
+		pr_info("VM %llu: the CPU refused an entry (error %u, reason %#x): %s\n", v->vm->id, hw_error,
+			raw_reason, e->failed.text);
 }
 
 /* ---- the stay */
@@ -170,6 +185,8 @@ int vmx_enter(struct tpz_vcpu *v)
 		switch_xcr0(v->s.xcr0, x->host_xcr0);
 	if (unlikely(host_armed))
 		tpz_host_debug_restore(&host_debug);
+	if (unlikely(x->host_debugctl))
+		tpz_wrmsr(MSR_IA32_DEBUGCTLMSR, x->host_debugctl);
 	refused = x->failed || (reason & VMX_EXIT_ENTRY_FAILURE);
 	if (unlikely(refused))
 		vmx_explain_failure(v, x->failed ? vmcs_read(VMCS_VM_INSTRUCTION_ERROR) : 0, x->failed ? 0 : reason);

@@ -125,6 +125,7 @@ int vmx_vcpu_load(struct tpz_vcpu *v)
 	tpz_host_regs_save(&x->host);
 	vmcs_write(VMCS_HOST_FS_BASE, x->host.fs_base);
 	x->host_xcr0 = boot_cpu_has(X86_FEATURE_OSXSAVE) ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : 0;
+	x->host_debugctl = tpz_msr(MSR_IA32_DEBUGCTLMSR);
 	switch_msrs_to_guest(v, x);
 	return 0;
 }

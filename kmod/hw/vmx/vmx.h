@@ -58,9 +58,11 @@ struct vmx_vcpu {
 	struct tpz_host_regs host;	/* the launcher's thread's, while loaded */
 	u64 host_syscall[VMX_SYSCALL_MSRS];	/* STAR, LSTAR, CSTAR, FMASK, TSC_AUX */
 	u64 host_xcr0;
+	u64 host_debugctl;		/* an exit clears the MSR (SDM vol. 3C, "Loading Host State") */
 	u64 timer_ticks;		/* preemption timer of TPZ_TRAP_TIMER */
 
 	bool poked;			/* TPZ_POKE: for the next entry only */
+	bool poke_flips;		/* TPZ_POKE_XOR */
 	u32 poke_field;
 	u64 poke_value;
 };
@@ -108,7 +110,7 @@ void vmx_save_interrupted_event(struct tpz_vcpu *v);
 void vmx_restore_nmi_blocking(struct tpz_vcpu *v);	/* the exit interrupted an IRET that had ended it */
 
 int vmx_enter(struct tpz_vcpu *v);
-int vmx_poke(struct tpz_vcpu *v, u32 field, u64 value);
+int vmx_poke(struct tpz_vcpu *v, u32 field, u64 value, bool flip);
 void vmx_flush(struct tpz_vcpu *v);
 void vmx_set_tsc_offset(struct tpz_vcpu *v, u64 offset);
 
