@@ -231,10 +231,9 @@ static void pcids(void)
 		state = state_in(vcpu, MODE_PAE);
 		CHECK_EQ(write_from(vcpu, &state, to_cr4_32, state.control.cr4 | CR4_PCIDE), GP);
 
+		start = state_in(vcpu, MODE_LONG);	/* each mode puts its own return address on the stack */
 		start.control.cr4 |= CR4_PCIDE;
 		/* Bit 63 is an order, not a value */
-		state = start;
-		CHECK_EQ(write_from(vcpu, &state, to_cr3_64, start.control.cr3 | 0x123), NONE);
 		state = start;
 		CHECK_EQ(write_from(vcpu, &state, to_cr3_64, start.control.cr3 | 0x123 | 1ULL << 63), NONE);
 		CHECK_EQ(after.cr3, start.control.cr3 | 0x123);

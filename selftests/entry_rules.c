@@ -431,7 +431,7 @@ static void the_log_tells_each_rule_once(void)
 		vm_close(guest.vcpu->vm);
 	}
 	CHECK_EQ(lines_with(log1, "refused an entry (error 0, reason 0x80000021): guest-activity: "), 1);
-	CHECK_EQ(lines_with(log2, "refused an entry (error 7, reason 0): vpid: "), 1);
+	CHECK_EQ(lines_with(log2, "refused an entry (error 7, reason 0x0): vpid: "), 1);
 }
 
 /* ------------------------------------------------------------------ the poke itself */

@@ -389,6 +389,7 @@ static GUEST __u32 switch_xcr0(__u64 all)
 
 #define XSETBV(index, value)	\
 	GUEST_TRY(fault, "xsetbv", (), ("a"((__u32)(value)), "d"((__u32)((__u64)(value) >> 32)), "c"(index)))
+	sti();
 	/* Without OSXSAVE there is none */
 	XSETBV(0, 3);
 	GUEST_CHECK_EQ(fault.vector, UD);

@@ -63,6 +63,7 @@ static void queue(struct tpz_vcpu *v, const struct tpz_event *event)
 	}
 	*e = *event;
 	e->valid = true;
+	tpz_count(&v->m->injected_exceptions);	/* deliveries that an exit cut off are not counted again */
 	if (outcome == MAKE_DOUBLE) {
 		e->vector = X86_TRAP_DF;
 		e->error = 0;

@@ -11,6 +11,7 @@
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include "../host.h"
 #include "internal.h"
 
 /* One fault on its way */
@@ -159,8 +160,12 @@ static int install(struct fault *f)
 /* The host's page, present and as writable as asked, with a reference */
 static int get_host_page(struct fault *f)
 {
-	int got = get_user_pages_fast(f->address, 1, f->write ? FOLL_WRITE : 0, &f->page);
+	unsigned int flags = f->write ? FOLL_WRITE : 0;
+	int got;
 
+	if (get_user_page_fast_only(f->address, flags, &f->page))
+		return 0;
+	got = get_user_pages_unlocked(f->address, 1, &f->page, flags | TPZ_GUP_FLAGS);
 	switch (got) {
 	case 1:
 		return 0;

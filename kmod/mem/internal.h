@@ -19,6 +19,7 @@
 
 #include <linux/mmu_notifier.h>
 #include <linux/spinlock.h>
+#include "../hw/hw.h"
 #include "mem.h"
 #include "tree.h"
 

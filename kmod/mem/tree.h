@@ -7,7 +7,7 @@
 #define TPZ_MEM_TREE_H
 
 #include <linux/list.h>
-#include "../hw/hw.h"
+#include "../hw/npt.h"
 
 #define TPZ_NPT_MAX_LEVELS	5
 

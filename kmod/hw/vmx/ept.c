@@ -2,6 +2,7 @@
 /*
  * The format of the extended page table (SDM vol. 3C, section 28.3.2, "EPT Translation Mechanism").
  */
+#include <linux/cache.h>
 #include "ept.h"
 
 #define EPT_READ	BIT_ULL(0)

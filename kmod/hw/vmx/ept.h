@@ -5,7 +5,7 @@
 #ifndef TPZ_HW_VMX_EPT_H
 #define TPZ_HW_VMX_EPT_H
 
-#include "../hw.h"
+#include "../npt.h"
 
 extern struct tpz_npt_format tpz_ept_format;	/* constant after tpz_ept_init_format() */
 
