@@ -176,6 +176,7 @@ void tpz_host_regs_save(struct tpz_host_regs *regs)
 	savesegment(fs, regs->fs);
 	savesegment(gs, regs->gs);
 	store_ldt(regs->ldt);
+	store_idt(&regs->idt);
 	regs->fs_base = tpz_msr(MSR_FS_BASE);
 	regs->kernel_gs_base = tpz_msr(MSR_KERNEL_GS_BASE);
 }
@@ -195,7 +196,8 @@ static void load_user_gs(u16 selector)
 
 void tpz_host_regs_restore(const struct tpz_host_regs *regs)
 {
-	load_fixmap_gdt(smp_processor_id());	/* the exit set the limit to 64 KiB */
+	load_fixmap_gdt(smp_processor_id());	/* the exit set the limits of both tables to 64 KiB */
+	asm volatile("lidt %0" : : "m" (regs->idt));
 	invalidate_tss_limit();			/* and TR's to 67h: no I/O bitmap */
 	if (unlikely(regs->ldt))
 		asm volatile("lldt %0" : : "r" (regs->ldt));

@@ -9,6 +9,7 @@
 #include <linux/hrtimer.h>
 #include <linux/smp.h>
 #include <linux/types.h>
+#include <asm/desc_defs.h>
 #include <asm/msr.h>
 
 /* ---- names that moved */
@@ -95,6 +96,7 @@ int tpz_host_handle_work(void);
  */
 struct tpz_host_regs {
 	u16 ds, es, fs, gs, ldt;
+	struct desc_ptr idt;
 	u64 fs_base;
 	u64 kernel_gs_base;	/* the thread's user-space GS base */
 };

@@ -56,8 +56,8 @@ static inline void cli(void)
 }
 
 /*
- * One round of a loop that spins with interrupts off. CLI changes nothing, but Bochs 3.0 needs it: after a VM entry with
- * interrupts off, host interrupts end the stay in the guest only once the guest has written RFLAGS.IF.
+ * One round of a loop that spins with interrupts off. CLI changes nothing, but Bochs 3.0 needs it: after a VM entry
+ * with interrupts off, host interrupts end the stay in the guest only once the guest has written RFLAGS.IF.
  */
 static inline void spin_off(void)
 {

@@ -16,7 +16,8 @@
 /**
  * tpz_apic_create() - a local APIC after reset, in x2APIC mode from the start; nothing without TPZ_DEVICE_LAPIC
  *
- * Where the VM has the 8259 pair, LINT0 of vCPU 0 starts as firmware leaves it: ExtINT, unmasked ("virtual wire").
+ * Where the VM has the 8259 pair, LINT0 of vCPU 0 starts as firmware leaves it: ExtINT, unmasked ("virtual wire"); it
+ * counts once the guest routes the pair's INTR there (tpz_pic_direct()).
  * Return: 0; -ENOMEM; -ENODEV: the host does not know its TSC's frequency. May sleep.
  */
 int tpz_apic_create(struct tpz_vcpu *v);
@@ -69,7 +70,7 @@ int tpz_pic_vector(struct tpz_vm *vm);		/* what tpz_pic_accept() would answer no
 int tpz_pic_accept(struct tpz_vm *vm);		/* the acknowledge cycle: the vector (spurious: IRQ 7's) */
 
 /**
- * tpz_pic_port() - an access to 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1
+ * tpz_pic_port() - an access to 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1; and 0x22, 0x23, the IMCR (pic.c)
  * Return: true if it was one of the VM's 8259 ports. Context: the vCPU's thread, interrupts on or off.
  */
 bool tpz_pic_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);

@@ -180,7 +180,7 @@ class Suite:
 class Kernel:
     """A stock Debian kernel: its image and modules from the cache, its headers installed."""
 
-    FLAVOURS = {"cloud": "cloud-amd64", "generic": "amd64"}
+    FLAVOURS = {"cloud": "cloud-amd64", "generic": "amd64", "cloud-6.12": "6.12-cloud-amd64"}
 
     def __init__(self, flavour):
         if flavour not in self.FLAVOURS:

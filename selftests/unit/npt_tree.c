@@ -178,9 +178,6 @@ static void step_map(unsigned int generation)
 		CHECK(leaf->entry & EPT_EXEC);
 	else
 		CHECK(!(leaf->entry & EPT_EXEC) && !fetch);
-	if (leaf->level < level && !fetch)	/* smaller than could be: only beside leaves that are in use */
-		CHECK_GT(leaves_in(entry_at(tree.root, 0, tree.format->levels)) + after.count, 1UL);
-
 	/* What else was in the way of the leaf is gone, and counted */
 	old = find(&before, gpa);
 	span = old && bytes_of(old) > bytes_of(leaf) ? bytes_of(old) : bytes_of(leaf);

@@ -69,7 +69,7 @@ int tpz_open(void)
 				TPZ_DEVICE_PATH);
 	case EACCES:
 	case EPERM:
-		return tpz_fail(errno, "%s: permission denied: run as root, or let a udev rule give the device to a group of yours",
+		return tpz_fail(errno, "%s: permission denied: run as root, or join the device's group (make install gives it to kvm)",
 				TPZ_DEVICE_PATH);
 	default:
 		return tpz_fail(errno, "%s: %s", TPZ_DEVICE_PATH, strerror(errno));

@@ -11,28 +11,6 @@
 
 #include "tpz.h"
 
-static const struct argp_option options[] = {
-	{ "json", 'j', NULL, 0, "Print JSON", 0 },
-	{ 0 }
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	bool *json = state->input;
-
-	(void)arg;
-	switch (key) {
-	case 'j':
-		*json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_usage(state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const char *backend_name(uint32_t backend)
 {
 	switch (backend) {
@@ -119,16 +97,11 @@ static int print_object(int dev, const struct tpz_info *info)
 
 int cmd_info(int argc, char **argv)
 {
-	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
-		.doc = "What this host and the Trapeze module can do, feature by feature, and why not where not.",
-	};
 	struct tpz_info info;
-	bool json = false;
+	bool json = wants_json(argc, argv,
+			       "What this host and the Trapeze module can do, feature by feature, and why not where not.");
 	int dev, status = STATUS_OK;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &json);
 	dev = open_device(&info);
 	if (json)
 		status = print_object(dev, &info);

@@ -12,28 +12,6 @@
 
 #include "tpz.h"
 
-static const struct argp_option options[] = {
-	{ "json", 'j', NULL, 0, "Print JSON", 0 },
-	{ 0 }
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	bool *json = state->input;
-
-	(void)arg;
-	switch (key) {
-	case 'j':
-		*json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_usage(state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static void print_text(const struct tpz_vm_entry *vms, int count)
 {
 	printf("%8s %8s %8s %6s  %s\n", "VM", "PID", "UID", "VCPUS", "LAUNCHER");
@@ -64,17 +42,11 @@ static int print_array(const struct tpz_vm_entry *vms, int count)
 
 int cmd_list(int argc, char **argv)
 {
-	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
-		.doc = "The VMs there are: your own, or all with CAP_SYS_ADMIN.",
-	};
 	struct tpz_vm_entry *vms;
 	struct tpz_info info;
-	bool json = false;
+	bool json = wants_json(argc, argv, "The VMs there are: your own, or all with CAP_SYS_ADMIN.");
 	int dev, count, status = STATUS_OK;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &json);
 	dev = open_device(&info);
 	count = tpz_list_vms(dev, &vms);
 	if (count < 0)

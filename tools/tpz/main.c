@@ -104,6 +104,36 @@ uint64_t parse_seconds(struct argp_state *state, const char *option, const char 
 	return value * 1e9;
 }
 
+static error_t parse_json_option(int key, char *arg, struct argp_state *state)
+{
+	bool *json = state->input;
+
+	(void)arg;
+	switch (key) {
+	case 'j':
+		*json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+bool wants_json(int argc, char **argv, const char *doc)
+{
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "Print JSON", 0 },
+		{ 0 }
+	};
+	const struct argp argp = { .options = options, .parser = parse_json_option, .doc = doc };
+	bool json = false;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	return json;
+}
+
 int print_json(struct json_object *object)
 {
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY));

@@ -9,7 +9,7 @@
 #include "run_options.h"
 
 #define DEFAULT_MEMORY	(256ULL << 20)
-#define DEFAULT_APPEND	"console=ttyS0 noapic"
+#define DEFAULT_APPEND	"console=ttyS0"
 
 enum {
 	OPT_PROTOCOL = 0x100,

@@ -6,6 +6,7 @@
 #define TPZ_H
 
 #include <argp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <trapeze.h>
@@ -60,6 +61,12 @@ uint64_t parse_number(struct argp_state *state, const char *option, const char *
  * parse_seconds() - a positive decimal number of seconds, in nanoseconds
  */
 uint64_t parse_seconds(struct argp_state *state, const char *option, const char *text);
+
+/**
+ * wants_json() - the command line of a command whose only option is --json; ends tpz with a message if it is wrong
+ * @doc: for --help
+ */
+bool wants_json(int argc, char **argv, const char *doc);
 
 struct json_object;
 

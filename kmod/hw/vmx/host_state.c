@@ -79,7 +79,12 @@ void vmx_refresh_host_state(struct vmx_vcpu *x)
 {
 	u64 cr3 = __read_cr3();
 	u64 cr4 = __read_cr4();
+	u16 ldt;
 
+	/* Another thread may have given the process its first LDT since we were loaded: by an IPI, and an exit loses it */
+	store_ldt(ldt);
+	if (unlikely(ldt))
+		x->host.ldt = ldt;
 	if (unlikely(cr3 != x->host_cr3)) {
 		vmcs_write(VMCS_HOST_CR3, cr3);
 		x->host_cr3 = cr3;
