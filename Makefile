@@ -15,6 +15,7 @@ help:
 	@echo 'make             module (for KDIR=$(KDIR)), tools, selftests'
 	@echo 'make run         from nothing: boot a Linux guest in Trapeze in the lab (HOST=1: on this machine)'
 	@echo 'make check       from nothing: every test on every lab machine; MACHINE= and TESTS="..." narrow it'
+	@echo 'make check-long  every test on every kernel'
 	@echo 'make lab         a shell on a lab machine, module loaded (GDB=1: with the emulator'\''s debugger)'
 	@echo 'make install     module through DKMS, tools, udev rule, manual pages (DESTDIR=, PREFIX=)'
 	@echo 'make clean       remove build/'
@@ -52,6 +53,9 @@ endif
 
 check: $(PYTHON)
 	$(LAB) check $(LAB_OPTIONS) $(TESTS)
+
+check-long: $(PYTHON)
+	$(LAB) check --long $(LAB_OPTIONS)
 
 $(PYTHON):
 	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3
@@ -97,4 +101,4 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all help module module-checked tools guest selftests run check lab lab-selfcheck install uninstall clean
+.PHONY: all help module module-checked tools guest selftests run check check-long lab lab-selfcheck install uninstall clean

@@ -14,9 +14,11 @@
 #include <linux/reboot.h>
 #include <linux/suspend.h>
 #include <linux/syscore_ops.h>
+#include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
+#include <asm/extable_fixup_types.h>
 #include <asm/mce.h>
 #include <asm/reboot.h>
 #include <asm/tlbflush.h>
@@ -181,16 +183,23 @@ void tpz_host_regs_save(struct tpz_host_regs *regs)
 	regs->kernel_gs_base = tpz_msr(MSR_KERNEL_GS_BASE);
 }
 
-/* Loads the thread's GS selector without losing the kernel's own base */
+/*
+ * Loads the thread's GS selector without losing the kernel's own base. The descriptor may have gone meanwhile, by another
+ * thread's modify_ldt(): the selector is null then. Without FSGSBASE an NMI in between sees a user's base and swaps: what
+ * it finds must be the kernel's, so both bases are until the caller sets the thread's own.
+ */
 static void load_user_gs(u16 selector)
 {
-	unsigned long flags;
 	u64 kernel_base = tpz_msr(MSR_GS_BASE);
+	unsigned long value = selector;
+	unsigned long flags;
 
 	local_irq_save(flags);
-	/* An NMI in between finds the base by the paranoid entry's own look at the MSR */
-	asm volatile("mov %0, %%gs" : : "r" ((u32)selector));
-	wrmsr(MSR_GS_BASE, (u32)kernel_base, kernel_base >> 32);
+	tpz_wrmsr(MSR_KERNEL_GS_BASE, kernel_base);
+	asm volatile("1:	mov %k0, %%gs\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 1b, EX_TYPE_ZERO_REG, %k0)
+		     : "+r" (value) : : "memory");
+	tpz_wrmsr(MSR_GS_BASE, kernel_base);
 	local_irq_restore(flags);
 }
 

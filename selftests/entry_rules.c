@@ -13,10 +13,7 @@
 #define _GNU_SOURCE
 #include "vm.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 typedef __u32 u32;
 #include "../kmod/hw/vmx/vmcs.h"
@@ -386,41 +383,13 @@ static void an_event_is_kept(void)
 
 /* ------------------------------------------------------------------ the log */
 
-static void close_deferred(void *fd)
-{
-	close((intptr_t)fd);
-}
-
-/* The kernel's log, from what comes next on */
-static int log_from_here(void)
-{
-	int log = CHECK_SYS(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-
-	ktap_defer(close_deferred, (void *)(intptr_t)log);
-	CHECK_SYS(lseek(log, 0, SEEK_END));
-	return log;
-}
-
-static unsigned int lines_with(int log, const char *words)
-{
-	unsigned int lines = 0;
-	char record[2048];
-	ssize_t bytes;
-
-	while ((bytes = read(log, record, sizeof(record) - 1)) > 0) {
-		record[bytes] = 0;
-		lines += !!strstr(record, words);
-	}
-	return lines;
-}
-
 static void the_log_tells_each_rule_once(void)
 {
 	int log1, log2;
 
 	module_reload("test=1");	/* which forgets what it has told */
-	log1 = log_from_here();
-	log2 = log_from_here();
+	log1 = kernel_log();
+	log2 = kernel_log();
 	for (int vms = 0; vms < 2; vms++) {
 		struct guest guest = create_guest(LONG);
 
@@ -430,8 +399,8 @@ static void the_log_tells_each_rule_once(void)
 		}
 		vm_close(guest.vcpu->vm);
 	}
-	CHECK_EQ(lines_with(log1, "refused an entry (error 0, reason 0x80000021): guest-activity: "), 1);
-	CHECK_EQ(lines_with(log2, "refused an entry (error 7, reason 0x0): vpid: "), 1);
+	CHECK_EQ(kernel_log_count(log1, "refused an entry (error 0, reason 0x80000021): guest-activity: "), 1);
+	CHECK_EQ(kernel_log_count(log2, "refused an entry (error 7, reason 0x0): vpid: "), 1);
 }
 
 /* ------------------------------------------------------------------ the poke itself */

@@ -108,6 +108,32 @@ static GUEST __u32 guest_work(__u64 unused)
 	return 1;
 }
 
+/* Looks at page after page, last one first (the host takes pages away from the first on), until told to stop */
+static GUEST __u32 guest_watch(__u64 unused)
+{
+	(void)unused;
+	asm volatile("sti");
+	while (!work.stop) {
+		for (__u64 page = work.pages; page--; )
+			work.of_page[page] = *(volatile __u32 *)(work.gpa + page * PAGE);
+		work.passes++;
+	}
+	return 1;
+}
+
+/* Likewise, and counts in each */
+static GUEST __u32 guest_count(__u64 unused)
+{
+	(void)unused;
+	asm volatile("sti");
+	while (!work.stop) {
+		for (__u64 page = work.pages; page--; )
+			++*(volatile __u32 *)(work.gpa + page * PAGE);
+		work.passes++;
+	}
+	return 1;
+}
+
 /* ------------------------------------------------------------------ the launcher's side */
 
 static void unmap_area(void *address)
@@ -1117,6 +1143,138 @@ static void table_pages(void)
 	CHECK_LE(meters.vm->table_pages, before);
 }
 
+/* ------------------------------------------------------------------ faults against invalidations */
+
+/*
+ * The guest faults on pages in the very moment that the host takes them away: a fault that looked up the old page
+ * must not install it after the host is done. What a case does runs in a thread beside the guest.
+ */
+static struct {
+	struct vcpu *vcpu;
+	__u8 *memory;
+	size_t bytes;
+} race;
+
+static void stop_work(void *unused)
+{
+	(void)unused;
+	work.stop = true;
+}
+
+static void run_race(__u32 (*guest)(__u64), void *(*host)(void *), __u64 pages)
+{
+	pthread_t thread;
+	__u32 reason;
+
+	race.vcpu = vm_with_vcpu();
+	race.bytes = pages * PAGE;
+	race.memory = map_anonymous(reserve(), 2 * race.bytes);
+	CHECK_SYS(madvise(race.memory, 2 * race.bytes, MADV_NOHUGEPAGE));
+	vm_set_slot(race.vcpu->vm, SLOT_TEST, AREA, race.bytes, race.memory, 0);
+	memset(&work, 0, sizeof(work));
+	work.gpa = AREA;
+	work.pages = pages;
+	ktap_defer(stop_work, NULL);
+	vcpu_start(race.vcpu, MODE_LONG, RING0, guest, 0);
+	CHECK_EQ(pthread_create(&thread, NULL, host, NULL), 0);
+	do
+		reason = vcpu_run(race.vcpu);
+	while (reason == TPZ_EXIT_INTERRUPTED);
+	work.stop = true;
+	pthread_join(thread, NULL);
+	CHECK_THAT(reason == TPZ_EXIT_IO && race.vcpu->run->io.port == PORT_DONE, "%s", vcpu_exit_text(race.vcpu));
+}
+
+static void wait_passes(unsigned int passes)
+{
+	__u64 until = work.passes + passes;
+
+	while (work.passes < until && !work.stop)
+		sched_yield();
+}
+
+/* After two passes the guest has seen what is there now, in every page */
+static void check_seen(__u32 stamp)
+{
+	wait_passes(2);
+	for (__u64 page = 0; page < work.pages; page++)
+		CHECK_THAT(work.of_page[page] == stamp, "page %llu: %#x", page, work.of_page[page]);
+}
+
+static void *race_unmap(void *unused)
+{
+	(void)unused;
+	pthread_cleanup_push(stop_work, NULL);
+	for (__u32 round = 1; round <= 40; round++) {
+		CHECK_SYS(madvise(race.memory, race.bytes, MADV_DONTNEED));
+		for (__u64 page = 0; page < work.pages; page++)
+			*(volatile __u32 *)(race.memory + page * PAGE) = round;
+		check_seen(round);
+	}
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+static void faults_against_unmap(void)
+{
+	run_race(guest_watch, race_unmap, 256);
+}
+
+static void *race_slot(void *unused)
+{
+	(void)unused;
+	pthread_cleanup_push(stop_work, NULL);
+	for (__u32 round = 1; round <= 40; round++) {
+		__u8 *memory = race.memory + (round & 1) * race.bytes;
+
+		for (__u64 page = 0; page < work.pages; page++)
+			*(volatile __u32 *)(memory + page * PAGE) = round;
+		vm_set_slot(race.vcpu->vm, SLOT_TEST, AREA, race.bytes, memory, 0);
+		check_seen(round);
+	}
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+static void faults_against_slots(void)
+{
+	run_race(guest_watch, race_slot, 256);
+}
+
+/* The child's copy stands still while the parent's guest goes on writing */
+static void *race_fork(void *unused)
+{
+	static __u32 seen[256];
+
+	(void)unused;
+	pthread_cleanup_push(stop_work, NULL);
+	for (int round = 0; round < 15; round++) {
+		int status;
+		pid_t child = CHECK_SYS(fork());
+
+		if (!child) {
+			for (__u64 page = 0; page < work.pages; page++)
+				seen[page] = *(volatile __u32 *)(race.memory + page * PAGE);
+			usleep(20000);
+			for (__u64 page = 0; page < work.pages; page++)
+				CHECK_EQ(seen[page], *(volatile __u32 *)(race.memory + page * PAGE));
+			_exit(0);
+		}
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK_EQ(status, 0);
+	}
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+static void faults_against_fork(void)
+{
+	run_race(guest_count, race_fork, 256);
+	/* Nothing the guest counted is lost: all pages but those of the last, unfinished pass say the same */
+	for (__u64 page = 0; page < work.pages; page++)
+		CHECK_EQ(*(volatile __u32 *)(race.memory + page * PAGE), (__u32)work.passes);
+}
+
 /* ------------------------------------------------------------------ the storm */
 
 static struct {
@@ -1199,12 +1357,6 @@ static void storm_step(void)
 		map_anonymous(at, bytes);
 		break;
 	}
-}
-
-static void stop_work(void *unused)
-{
-	(void)unused;
-	work.stop = true;
 }
 
 static void *storm_thread(void *unused)
@@ -1298,6 +1450,9 @@ static const struct ktap_case cases[] = {
 	{ "the launcher's address space ends before its VM", address_space_ends },
 	{ "two VMs on the same memory", two_vms },
 	{ "pages of the nested page table", table_pages },
+	{ "faults against unmapping", faults_against_unmap },
+	{ "faults against slot changes", faults_against_slots },
+	{ "faults against fork", faults_against_fork },
 	{ "storm of host memory management that keeps content", storm_that_keeps },
 	{ "storm that throws content away, too", storm_that_loses },
 };

@@ -92,6 +92,7 @@ class LabBoot:
         self.kernel = artefacts.Kernel(kernel_flavour(self.machine, boot, options))
         self.cpus = int(options.cpus or boot.value("cpus", self.machine["cpus"]))
         self.memory = int(options.memory or boot.value("memory", self.machine["memory"]))
+        self.hardware = {"cpu": boot.value("cpu", self.machine["cpu"]), "cpus": self.cpus, "memory": self.memory}
         self.append = [*boot.values("append"), *options.append]
         self.name = f"{machine_name}-{self.kernel.flavour}-{self.cpus}cpu"
         self.token = secrets.token_hex(8)
@@ -110,7 +111,7 @@ class LabBoot:
         """Boot, stream the report, and return the verdict."""
         iso = self.prepare()
         say(f"boot {self.name}: {len(self.boot.tests)} tests; files in {self.folder.relative_to(image.TOP)}")
-        command, environment = self.emulator.command(self.folder, iso, memory=self.memory, cpus=self.cpus)
+        command, environment = self.emulator.command(self.folder, iso, **self.hardware)
         started = time.monotonic()
         with open(self.folder / "emulator.out", "w") as output:
             process = subprocess.Popen(command, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
@@ -173,8 +174,8 @@ class LabBoot:
     def shell(self, debugger):
         """Boot with the console (and the emulator's debugger) on the user's terminal."""
         iso, terminal = self.prepare(), Terminal(debugger)
-        command, environment = self.emulator.command(self.folder, iso, memory=self.memory, cpus=self.cpus,
-                                                     terminal=terminal.device, debugger=debugger)
+        command, environment = self.emulator.command(self.folder, iso, **self.hardware, terminal=terminal.device,
+                                                     debugger=debugger)
         switch = "Ctrl-\\ switches to the debugger and back; " if debugger else ""
         say(f"boot {self.name}; {switch}Ctrl-] leaves; files in {self.folder.relative_to(image.TOP)}")
         try:

@@ -25,8 +25,8 @@ import verdict
 from artefacts import LabError, locked, say
 from boot import DEFAULT_MACHINE, LabBoot, kernel_flavour, machine_named, machine_names
 
-CHECKED_KERNELS = ["cloud", "generic"]      # the module builds free of any warning for these
-SECOND_KERNEL = "generic"                   # the list `smoke` runs on this one too
+CHECKED_KERNELS = ["cloud", "generic", "cloud-6.12"]    # the module builds free of any warning for these
+OTHER_KERNELS = ["generic", "cloud-6.12"]               # the list `smoke` runs on these too (`all` in a long check)
 
 
 def make(*words):
@@ -170,12 +170,13 @@ def command_check(options):
 
 
 def check_boots(options):
-    """All boots of a check: every test on the machines' own kernels, and the list `smoke` on a second one."""
+    """All boots of a check: every test on the machines' own kernels, and some (or all) on other kernels."""
     boots = lab_boots(testlist.load(options.tests or ["all"]), options)
-    if options.tests:
-        return boots
-    second = argparse.Namespace(**vars(options) | {"kernel": SECOND_KERNEL})
-    return lab_boots(testlist.load(["smoke"]), second) + boots      # the slowest kernel first
+    if not options.tests:
+        for flavour in OTHER_KERNELS:
+            other = argparse.Namespace(**vars(options) | {"kernel": flavour})
+            boots = lab_boots(testlist.load(["all" if options.long else "smoke"]), other) + boots   # the slowest first
+    return boots
 
 
 def command_selfcheck(options):
@@ -213,7 +214,9 @@ def arguments():
     command("run", command_run, "run tests and judge").add_argument(
         "tests", nargs="+", help="names of lists (selftests/lab/lists) or of tests")
     command("demo", command_demo, "boot a Linux guest")
-    command("check", command_check, "everything").add_argument("tests", nargs="*", help="only these")
+    check = command("check", command_check, "everything")
+    check.add_argument("tests", nargs="*", help="only these")
+    check.add_argument("--long", action="store_true", help="every test on every kernel")
     command("selfcheck", command_selfcheck, "show that the lab can fail")
     shell = command("shell", command_shell, "an interactive shell")
     shell.add_argument("--options", default="payload", help="boot options as in a test list")

@@ -717,6 +717,29 @@ int cpus_online(void)
 	return sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+int kernel_log(void)
+{
+	int log = CHECK_SYS(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+
+	ktap_defer(close_deferred, (void *)(intptr_t)log);
+	CHECK_SYS(lseek(log, 0, SEEK_END));
+	return log;
+}
+
+/* One read is one line. Those that are counted are read: another count on the same log begins behind them */
+unsigned int kernel_log_count(int log, const char *words)
+{
+	unsigned int lines = 0;
+	char line[2048];
+	ssize_t bytes;
+
+	while ((bytes = read(log, line, sizeof(line) - 1)) > 0) {
+		line[bytes] = 0;
+		lines += !!strstr(line, words);
+	}
+	return lines;
+}
+
 long long read_number(const char *path)
 {
 	FILE *file = fopen(path, "re");

@@ -165,6 +165,9 @@ void module_reload(const char *parameters);
 /* Lets the calling thread run on @cpu alone */
 void run_on_cpu(int cpu);
 int cpus_online(void);
+/* The kernel's log from here on, closed at the end of the case; and how many lines with @words came since the last count */
+int kernel_log(void);
+unsigned int kernel_log_count(int log, const char *words);
 /* Reads a number from a file of /sys or /proc; -1 if there is none */
 long long read_number(const char *path);
 
