@@ -118,13 +118,13 @@ static void deliver(struct tpz_vcpu *v)
 /* ---- meters */
 
 /* An exit that is over: what the host spent on it goes to its reason */
-static void charge_host(struct tpz_vcpu *v, u64 now)
+static void charge_host(struct tpz_vcpu *v, u8 reason, u64 now)
 {
 	struct tpz_vcpu_meters *m = v->m;
 	u64 cycles = now - v->left_tsc;
 
 	tpz_add(&m->host_cycles, cycles);
-	tpz_add(&m->reason[v->exit.reason].cycles, cycles);
+	tpz_add(&m->reason[reason].cycles, cycles);
 	v->left_tsc = now;
 }
 
@@ -167,18 +167,18 @@ static void take_host_interrupts(void)
 static int stay(struct tpz_vcpu *v)
 {
 	enum tpz_next next;
+	u8 before;
 
 	for (;;) {
 		smp_store_mb(v->mode, TPZ_IN_GUEST);	/* before the look at the request word: see tpz_kick() */
 		if (unlikely(!v->on_cpu) || serve_requests(v) || tpz_host_work_pending())
 			return TPZ_RESUME;
 		deliver(v);
-		tpz_meters_begin(v->m);
-		charge_host(v, rdtsc());
-		if (unlikely(tpz_hw->enter(v))) {
-			tpz_meters_done(v->m);
+		before = v->exit.reason;
+		if (unlikely(tpz_hw->enter(v)))
 			return -ESHUTDOWN;
-		}
+		tpz_meters_begin(v->m);
+		charge_host(v, before, v->entered_tsc);
 		charge_exit(v);
 		tpz_meters_done(v->m);
 		if (v->exit.reason == TPZ_EXIT_HOST_INTERRUPT)
@@ -353,7 +353,7 @@ int tpz_vcpu_run(struct tpz_vcpu *v)
 	if (ret == -EINTR && !v->user_exit)
 		ret = interrupted(v);
 	tpz_meters_begin(v->m);
-	charge_host(v, rdtsc());
+	charge_host(v, v->exit.reason, rdtsc());
 	tpz_count(&v->m->user_exits);
 	tpz_meters_done(v->m);
 	return ret;

@@ -25,13 +25,14 @@ class Bochs:
         self.root = suite.fetch(package["emulator"])
         self.libraries = suite.fetch(package["libraries"]) / "usr/lib/x86_64-linux-gnu"
 
-    def command(self, folder, iso, *, cpu, memory, cpus, terminal=None, debugger=False):
+    def command(self, folder, iso, *, cpu, memory, cpus, rom=None, terminal=None, debugger=False):
         """Write the configuration into the run's folder; return the command line and its environment."""
         template = (MACHINES / self.machine["config"]).read_text()
         console = f"mode=term, dev={terminal}" if terminal else f"mode=file, dev={folder}/console"
         config = folder / "bochsrc"
         config.write_text(template.format(
             cpu=cpu, memory=memory, cpus=cpus, ips=self.machine["ips"], share=self.root / "usr/share/bochs", iso=iso,
+            rom=f"optromimage1: file={rom}, address=0xd0000" if rom else "",
             console=console, report=f"mode=file, dev={folder}/report", log=folder / "emulator.log"))
         command = [self.libraries / "ld-linux-x86-64.so.2", "--library-path",
                    f"{self.libraries}:/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",

@@ -14,6 +14,7 @@ and for its boot (tests that agree on these share one):
 
     cpus=N  memory=MiB  kernel=FLAVOUR
     cpu=MODEL       another processor, by the emulator's name for it
+    rom=NAME        firmware of our own: roms/NAME.S runs before the boot loader
     append=WORD     add to the kernel's command line (may be repeated)
     modules=a,b     stock kernel modules put where modprobe finds them
     extras=a,b      programs of the build machine, copied with their libraries
@@ -29,7 +30,7 @@ from artefacts import LAB, LabError
 
 DEFAULT_SECONDS = 60
 BOOT_WORDS = {"payload", "kexec"}
-BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect"}
+BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect", "rom"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -139,6 +139,22 @@ static unsigned long entry_flags(const struct vmx_vcpu *x)
 	return (x->launched ? VMX_ENTER_RESUME : 0) | (tpz_host_mitigations.verw ? VMX_ENTER_VERW : 0);
 }
 
+/* No exit: nothing of the guest has run, and v->event is still to be delivered */
+static void on_refusal(struct tpz_vcpu *v, struct vmx_vcpu *x, u32 reason)
+{
+	if (x->failed) {
+		vmx_explain_failure(v, vmcs_read(VMCS_VM_INSTRUCTION_ERROR), 0);
+	} else if ((reason & VMX_EXIT_BASIC_REASON) == VMX_EXIT_MACHINE_CHECK) {
+		/* SDM vol. 3C, "Machine-Check Events During VM Entry": the host must hear of it; then it is tried again */
+		v->exit.reason = TPZ_EXIT_MACHINE_CHECK;
+		v->exit.raw_reason = reason;
+		v->exit.qualification = 0;
+		v->exit.insn_bytes = 0;
+	} else {
+		vmx_explain_failure(v, 0, reason);
+	}
+}
+
 static void after_exit(struct tpz_vcpu *v, struct vmx_vcpu *x, u32 reason)
 {
 	x->launched = true;
@@ -189,7 +205,7 @@ int vmx_enter(struct tpz_vcpu *v)
 		tpz_wrmsr(MSR_IA32_DEBUGCTLMSR, x->host_debugctl);
 	refused = x->failed || (reason & VMX_EXIT_ENTRY_FAILURE);
 	if (unlikely(refused))
-		vmx_explain_failure(v, x->failed ? vmcs_read(VMCS_VM_INSTRUCTION_ERROR) : 0, x->failed ? 0 : reason);
+		on_refusal(v, x, reason);
 	if (unlikely(poked)) {
 		vmcs_write(x->poke_field, unpoked);
 		x->poked = false;

@@ -90,7 +90,8 @@ static void commit_cr0(u64 cr0)
 
 static void commit_cr4(u64 cr4)
 {
-	vmcs_write(VMCS_GUEST_CR4, cr4 | vmx_caps.cr4_fixed0);
+	/* The host's machine-check enable holds in the guest too: clear, an error would not exit but shut the CPU down */
+	vmcs_write(VMCS_GUEST_CR4, cr4 | vmx_caps.cr4_fixed0 | (__read_cr4() & X86_CR4_MCE));
 	vmcs_write(VMCS_CR4_READ_SHADOW, cr4);
 }
 

@@ -98,7 +98,7 @@ static void write_masks(struct tpz_vcpu *v, struct vmx_vcpu *x)
 	 * the host's caches; PG changes EFER.LMA, which the entry controls mirror.
 	 */
 	x->cr0_owned = ~(u64)(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_WP | X86_CR0_AM);
-	x->cr4_owned = ~tpz_cr4_allowed(v) | vmx_caps.cr4_fixed0;
+	x->cr4_owned = ~tpz_cr4_allowed(v) | vmx_caps.cr4_fixed0 | X86_CR4_MCE;
 	vmcs_write(VMCS_CR0_GUEST_HOST_MASK, x->cr0_owned);
 	vmcs_write(VMCS_CR4_GUEST_HOST_MASK, x->cr4_owned);
 }
