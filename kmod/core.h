@@ -291,6 +291,7 @@ struct tpz_vcpu {
 	struct tpz_cpuid_table *cpuid;	/* cpu/cpuid.c */
 	struct tpz_apic *apic;	/* irq/; NULL without TPZ_DEVICE_LAPIC */
 	void *fpu;			/* the guest's XSAVE area, tpz_fpu_bytes(), 64-byte aligned */
+	bool host_ran;			/* more than fast handlers ran on this CPU since the last exit */
 	u64 entered_tsc;		/* meters: the last entry's, the last exit's time */
 	u64 left_tsc;
 	void *hw;			/* the backend's */

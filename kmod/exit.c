@@ -51,13 +51,29 @@ static enum tpz_next on_npf_misconfig(struct tpz_vcpu *v, const struct tpz_exit 
 	return TPZ_RESUME;	/* the run loop sees that the VM is dead */
 }
 
+/* An #AC that the guest's own alignment check did not raise is the host's split-lock detection */
+static enum tpz_next on_exception(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	if (x->exception.vector == X86_TRAP_AC) {
+		tpz_fetch(v, TPZ_P_CR0 | TPZ_P_RFLAGS);
+		if (!(v->s.cr0 & X86_CR0_AM) || !(v->s.rflags & X86_EFLAGS_AC) || tpz_cpl(v) != 3)
+			return TPZ_SLOW;
+	}
+	return tpz_on_exception(v, x);
+}
+
+static enum tpz_next on_split_lock(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	return tpz_host_split_lock(tpz_rip(v)) ? TPZ_RESUME : tpz_on_exception(v, x);
+}
+
 typedef enum tpz_next handler(struct tpz_vcpu *v, const struct tpz_exit *x);
 
 static const struct {
 	handler *fast;
 	handler *slow;
 } handlers[TPZ_EXIT_COUNT] = {
-	[TPZ_EXIT_EXCEPTION]		= { tpz_on_exception },
+	[TPZ_EXIT_EXCEPTION]		= { on_exception, on_split_lock },
 	[TPZ_EXIT_HOST_INTERRUPT]	= { just_resume },
 	[TPZ_EXIT_HOST_NMI]		= { just_resume },
 	[TPZ_EXIT_MACHINE_CHECK]	= { on_machine_check },

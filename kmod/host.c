@@ -15,11 +15,13 @@
 #include <linux/suspend.h>
 #include <linux/syscore_ops.h>
 #include <asm/asm.h>
+#include <asm/cpu.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/extable_fixup_types.h>
 #include <asm/mce.h>
+#include <asm/nospec-branch.h>
 #include <asm/reboot.h>
 #include <asm/tlbflush.h>
 #include "host.h"
@@ -274,4 +276,25 @@ void tpz_host_mitigations_init(void)
 	tpz_host_mitigations.l1d_flush = !off && boot_cpu_has_bug(X86_BUG_L1TF) &&
 		boot_cpu_has(X86_FEATURE_FLUSH_L1D);
 	tpz_host_mitigations.ibpb = !off && boot_cpu_has(X86_FEATURE_USE_IBPB);
+#if defined(X86_FEATURE_IBPB_EXIT_TO_USER) && !defined(TPZ_KVM_FENCE)
+	tpz_host_mitigations.vmscape = boot_cpu_has(X86_FEATURE_IBPB_EXIT_TO_USER);
+#endif
+	tpz_host_mitigations.pebs = boot_cpu_has(X86_FEATURE_PEBS);
+}
+
+void tpz_host_guest_ran(void)
+{
+#if defined(X86_FEATURE_IBPB_EXIT_TO_USER) && !defined(TPZ_KVM_FENCE)
+	if (tpz_host_mitigations.vmscape)
+		__this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
+}
+
+bool tpz_host_split_lock(unsigned long rip)
+{
+#if defined(CONFIG_CPU_SUP_INTEL) && !defined(TPZ_KVM_FENCE)
+	return boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) && handle_guest_split_lock(rip);
+#else
+	return false;
+#endif
 }

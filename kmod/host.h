@@ -50,6 +50,12 @@ static inline void tpz_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart
 #define TPZ_GUP_FLAGS	0
 #endif
 
+#ifdef TPZ_HAVE_CPUID_API
+#include <asm/cpuid/api.h>
+#else
+#include <asm/processor.h>
+#endif
+
 /* ---- this CPU's registers that the kernel shadows */
 
 void tpz_host_set_vmxe(void);		/* CR4.VMXE, the kernel's shadow included. Interrupts off */
@@ -122,9 +128,21 @@ struct tpz_host_mitigations {
 	bool verw;		/* clear CPU buffers at each entry (MDS, TAA, MMIO stale data, RFDS) */
 	bool l1d_flush;		/* flush L1D at entries after which foreign data was touched (L1TF) */
 	bool ibpb;		/* branch-predictor barrier between two VMs of different domains */
+	bool vmscape;		/* and before the launcher returns to user space after its guest ran */
+	bool pebs;		/* the host's precise events pause in guests: their buffer has a host address */
 };
 
 extern struct tpz_host_mitigations tpz_host_mitigations;
 void tpz_host_mitigations_init(void);
+
+/* A guest ran on this CPU: the predictors are flushed before user space runs, where the kernel does that. Preemption off */
+void tpz_host_guest_ran(void);
+
+/**
+ * tpz_host_split_lock() - the guest raised #AC by a split lock that the host's kernel looks for
+ * @rip: the guest's
+ * Return: true: the kernel has dealt with it, the instruction may run again; false: the #AC is the guest's. May sleep.
+ */
+bool tpz_host_split_lock(unsigned long rip);
 
 #endif /* TPZ_HOST_H */

@@ -106,13 +106,32 @@ static void choose_event(struct tpz_vcpu *v)
 	}
 }
 
+static void open_windows(struct tpz_vcpu *v)
+{
+	bool interrupt = v->apic && tpz_apic_pending(v) >= 0;
+	bool nmi = atomic_read(&v->nmi_pending);
+
+	/*
+	 * Under the shadow of STI an NMI window may open at once, before the instruction (SDM vol. 3C, 26.2), and so would
+	 * for ever; the interrupt window opens behind it.
+	 */
+	if (unlikely(nmi)) {
+		tpz_fetch(v, TPZ_P_SHADOW);
+		if (v->s.sti_shadow && !v->s.nmi_blocked) {
+			nmi = false;
+			interrupt = true;
+		}
+	}
+	tpz_hw->windows(v, interrupt, nmi);
+}
+
 /* Interrupts off, right before the entry */
 static void deliver(struct tpz_vcpu *v)
 {
 	choose_event(v);
 	if (v->event.valid)
 		tpz_hw->inject(v, &v->event);
-	tpz_hw->windows(v, v->apic && tpz_apic_pending(v) >= 0, atomic_read(&v->nmi_pending));
+	open_windows(v);
 }
 
 /* ---- meters */
@@ -152,8 +171,9 @@ static bool serve_requests(struct tpz_vcpu *v)
 	return READ_ONCE(v->requests);
 }
 
-static void take_host_interrupts(void)
+static void take_host_interrupts(struct tpz_vcpu *v)
 {
+	v->host_ran = true;
 	local_irq_enable();
 	/* One instruction later they are taken; the tick among them finds that the time is the guest's */
 	asm volatile("nop" : : : "memory");
@@ -182,7 +202,7 @@ static int stay(struct tpz_vcpu *v)
 		charge_exit(v);
 		tpz_meters_done(v->m);
 		if (v->exit.reason == TPZ_EXIT_HOST_INTERRUPT)
-			take_host_interrupts();
+			take_host_interrupts(v);
 		next = tpz_exit_fast(v);
 		if (next != TPZ_RESUME)
 			return next;
@@ -198,9 +218,11 @@ static int run_guest(struct tpz_vcpu *v)
 	tpz_fpu_load(v);
 	local_irq_disable();
 	guest_timing_enter_irqoff();
+	v->host_ran = true;
 	next = stay(v);
+	tpz_host_guest_ran();
 	WRITE_ONCE(v->mode, TPZ_OUTSIDE);
-	take_host_interrupts();		/* a tick that ended the stay is charged as the guest's */
+	take_host_interrupts(v);	/* a tick that ended the stay is charged as the guest's */
 	guest_timing_exit_irqoff();
 	local_irq_enable();
 	tpz_fpu_save(v);

@@ -6,8 +6,8 @@
  *	what TPZ_GET_STATE tells, TPZ_SET_STATE takes back: wherever a vCPU has stopped.
  *
  * Each trial begins with a good state of some mode, and changes a few things in it: a bit, a whole field, an interesting
- * value. What is refused must name a group and a field. What is accepted runs for one instruction (TPZ_TRAP_STEP), or
- * until its event is delivered, and the state after it goes round.
+ * value. What is refused must name a group and a field. What is accepted runs for a few instructions, one by one
+ * (TPZ_TRAP_STEP), of a kind that traps in as many ways as there are; and the state after each goes round.
  */
 #include "vm.h"
 
@@ -49,9 +49,13 @@ static __u64 changed(__u64 value, unsigned int bits)
 	}
 }
 
-static void change_segment(struct tpz_segment *s)
+/*
+ * No unusable segments in real mode: what Bochs makes of one there at the next MOV to it is usable, of type 0, and no
+ * state that its own entry accepts.
+ */
+static void change_segment(struct tpz_segment *s, bool real)
 {
-	switch (random64() % 12) {
+	switch (random64() % (real ? 11 : 12)) {
 	case 0:
 		s->base = changed(s->base, 64);
 		break;
@@ -143,7 +147,7 @@ static void change_events(struct tpz_events *e)
 	}
 }
 
-static void change(struct tpz_state *s)
+static void change(struct tpz_state *s, bool real)
 {
 	switch (random64() % 16) {
 	case 0:
@@ -160,7 +164,7 @@ static void change(struct tpz_state *s)
 	case 5:
 	case 6:
 	case 7:
-		change_segment(&s->segments.seg[random64() % TPZ_SEGS]);
+		change_segment(&s->segments.seg[random64() % TPZ_SEGS], real);
 		break;
 	case 8:
 		s->segments.gdtr.base = changed(s->segments.gdtr.base, 64);
@@ -183,6 +187,67 @@ static void change(struct tpz_state *s)
 	}
 }
 
+/* ------------------------------------------------------------------ what the guest runs, in whatever mode it finds itself */
+
+static const struct { __u8 bytes, code[5]; } insns[] = {
+	{ 1, { 0x90 } },			/* NOP */
+	{ 2, { 0x0f, 0xa2 } },			/* CPUID */
+	{ 2, { 0x0f, 0x32 } },			/* RDMSR */
+	{ 2, { 0x0f, 0x30 } },			/* WRMSR */
+	{ 2, { 0xe6, PORT_TEST } },		/* OUT */
+	{ 2, { 0xe5, PORT_TEST } },		/* IN */
+	{ 1, { 0x6c } },			/* INS */
+	{ 1, { 0x6f } },			/* OUTS */
+	{ 2, { 0xf3, 0x6e } },			/* REP OUTS */
+	{ 3, { 0xf3, 0x67, 0x6d } },		/* REP INS, the other address size */
+	{ 1, { 0xcc } },			/* INT3 */
+	{ 1, { 0xf1 } },			/* INT1 */
+	{ 2, { 0xcd, 0x80 } },			/* INT 0x80 */
+	{ 1, { 0xcf } },			/* IRET */
+	{ 2, { 0x0f, 0x0b } },			/* UD2 */
+	{ 1, { 0xf4 } },			/* HLT */
+	{ 3, { 0x0f, 0x20, 0xc0 } },		/* MOV from CR0 */
+	{ 3, { 0x0f, 0x22, 0xc0 } },		/* MOV to CR0 */
+	{ 3, { 0x0f, 0x22, 0xd8 } },		/* MOV to CR3 */
+	{ 3, { 0x0f, 0x22, 0xe0 } },		/* MOV to CR4 */
+	{ 4, { 0xf0, 0x0f, 0x22, 0xc0 } },	/* MOV to CR8, of some CPUs */
+	{ 3, { 0x0f, 0x23, 0xf8 } },		/* MOV to DR7 */
+	{ 3, { 0x0f, 0x21, 0xf0 } },		/* MOV from DR6 */
+	{ 3, { 0x0f, 0x01, 0xd1 } },		/* XSETBV */
+	{ 3, { 0x0f, 0x01, 0xc1 } },		/* VMCALL */
+	{ 2, { 0x0f, 0x06 } },			/* CLTS */
+	{ 3, { 0x0f, 0x01, 0xf0 } },		/* LMSW AX */
+	{ 2, { 0x0f, 0x09 } },			/* WBINVD */
+	{ 1, { 0xfb } },			/* STI */
+	{ 1, { 0xfa } },			/* CLI */
+	{ 2, { 0x8e, 0xd0 } },			/* MOV SS, AX */
+	{ 2, { 0x8e, 0xe0 } },			/* MOV FS, AX */
+	{ 1, { 0x9c } },			/* PUSHF */
+	{ 1, { 0x9d } },			/* POPF */
+	{ 3, { 0x0f, 0x00, 0xd0 } },		/* LLDT AX */
+	{ 3, { 0x0f, 0x00, 0xc8 } },		/* STR AX */
+	{ 3, { 0x0f, 0x01, 0x07 } },		/* SGDT */
+	{ 3, { 0x0f, 0x01, 0x1f } },		/* LIDT */
+	{ 3, { 0x0f, 0x01, 0x3f } },		/* INVLPG */
+	{ 2, { 0xf3, 0x90 } },			/* PAUSE */
+};
+
+#define CODE		GUEST_FREE
+#define STEPS		4
+
+static void put_code(struct vm *vm, __u64 at)
+{
+	__u8 *code = vm->memory + at;
+
+	memset(code, 0x90, 64);
+	for (unsigned int i = 0; i < STEPS; i++) {
+		const unsigned int n = random64() % ARRAY_SIZE(insns);
+
+		memcpy(code, insns[n].code, insns[n].bytes);
+		code += insns[n].bytes;
+	}
+}
+
 /* ------------------------------------------------------------------ trials */
 
 static struct {
@@ -196,29 +261,11 @@ static void check_refusal(const struct tpz_state *s)
 	seen.refused++;
 }
 
-static void one_trial(struct vcpu *vcpu, enum guest_mode mode, unsigned int number)
+static void run_and_go_round(struct vcpu *vcpu, enum guest_mode mode, unsigned int number)
 {
-	struct tpz_state s = vcpu_start_state(vcpu, mode, mode != MODE_REAL && one_in(2) ? RING3 : RING0, GUEST_FREE, 0);
-	struct tpz_state now = vcpu_get(vcpu, TPZ_STATE_MSRS);
-	__u32 reason;
+	__u32 reason = vcpu_run(vcpu);
+	struct tpz_state now;
 
-	s.groups = GROUPS;
-	s.msrs = now.msrs;
-	s.msrs.kvm_system_time = s.msrs.kvm_wall_clock = 0;
-	s.debug.dr6 = 0xffff0ff0;
-	s.debug.dr7 = 0x400;
-	for (unsigned int i = 0; i < 1 + random64() % 4; i++)
-		change(&s);
-	if (ioctl(vcpu->fd, TPZ_SET_STATE, &s)) {
-		check_refusal(&s);
-		return;
-	}
-	/* The same again is as good */
-	now = vcpu_get(vcpu, GROUPS);
-	vcpu_set(vcpu, &now);
-	if (now.events.activity == TPZ_ACTIVITY_HLT)
-		return;			/* nothing would wake it */
-	reason = vcpu_run(vcpu);
 	if (reason == TPZ_EXIT_ENTRY_FAILED || reason == TPZ_EXIT_DEAD || reason == TPZ_EXIT_UNKNOWN)
 		FAIL("trial %u, mode %d: %s", number, mode, vcpu_exit_text(vcpu));
 	seen.ran++;
@@ -229,21 +276,61 @@ static void one_trial(struct vcpu *vcpu, enum guest_mode mode, unsigned int numb
 		     reason_name(reason), now.bad_group, now.bad_field);
 }
 
+static void one_trial(struct vcpu *vcpu, enum guest_mode mode, unsigned int number)
+{
+	const __u64 entry = mode == MODE_REAL ? 0 : CODE;
+	struct tpz_state s = vcpu_start_state(vcpu, mode, mode != MODE_REAL && one_in(2) ? RING3 : RING0, entry, 0);
+	struct tpz_state now = vcpu_get(vcpu, TPZ_STATE_MSRS);
+
+	put_code(vcpu->vm, mode == MODE_REAL ? GUEST_REAL_CODE : CODE);
+	s.groups = GROUPS;
+	s.msrs = now.msrs;
+	s.msrs.kvm_system_time = s.msrs.kvm_wall_clock = 0;
+	s.debug.dr6 = 0xffff0ff0;
+	s.debug.dr7 = 0x400;
+	s.regs.gpr[TPZ_RAX] = changed(s.control.cr0, 32);
+	s.regs.gpr[TPZ_RCX] = changed(0xc0000080, 32);
+	for (unsigned int i = random64() % 4; i; i--)
+		change(&s, mode == MODE_REAL);
+	if (ioctl(vcpu->fd, TPZ_SET_STATE, &s)) {
+		check_refusal(&s);
+		return;
+	}
+	for (int i = 0; i < STEPS; i++) {
+		if (vcpu_get(vcpu, TPZ_STATE_EVENTS).events.activity == TPZ_ACTIVITY_HLT)
+			return;			/* nothing would wake it */
+		run_and_go_round(vcpu, mode, number);
+	}
+}
+
+/* Every second VM has the other traps on, too */
+#define MORE_TRAPS	(TPZ_TRAP_DT | TPZ_TRAP_CR3 | TPZ_TRAP_INVLPG | TPZ_TRAP_PAUSE | TPZ_TRAP_INT3 | TPZ_TRAP_PF | TPZ_TRAP_UD)
+
+/* What the guest writes at random may hit its tables: a new VM now and then */
+#define TRIALS_OF_A_VM	100
+
 static void trials(enum guest_mode mode, unsigned int count)
 {
-	struct vcpu *vcpu = vm_with_vcpu(.traps = TPZ_TRAP_STEP);
+	struct vcpu *vcpu = NULL;
 
 	memset(&seen, 0, sizeof(seen));
 	random_state = 0x2545f4914f6cdd1dULL * (mode + 1);
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++) {
+		if (i % TRIALS_OF_A_VM == 0) {
+			if (vcpu)
+				vm_close(vcpu->vm);
+			vcpu = vm_with_vcpu(.traps = TPZ_TRAP_STEP | (i / TRIALS_OF_A_VM % 2 ? MORE_TRAPS : 0));
+		}
 		one_trial(vcpu, mode, i);
-	ktap_diag("%u refused, %u ran: %u steps, %u to memory that is not there, %u triple faults", seen.refused, seen.ran,
-		  seen.stopped[TPZ_EXIT_SINGLE_STEP], seen.stopped[TPZ_EXIT_MEMORY], seen.stopped[TPZ_EXIT_TRIPLE_FAULT]);
-	CHECK_GT(seen.refused, count / 5);
-	CHECK_GT(seen.ran, count / 5);
+	}
+	ktap_diag("%u states refused; %u runs: %u steps, %u I/O, %u to memory that is not there, %u triple faults", seen.refused,
+		  seen.ran, seen.stopped[TPZ_EXIT_SINGLE_STEP], seen.stopped[TPZ_EXIT_IO], seen.stopped[TPZ_EXIT_MEMORY],
+		  seen.stopped[TPZ_EXIT_TRIPLE_FAULT]);
+	CHECK_GT(seen.refused, count / 8);
+	CHECK_GT(seen.ran, count);
 }
 
-#define TRIALS	1500
+#define TRIALS	1000
 
 static void real_mode(void)
 {

@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -135,6 +134,11 @@ static void timed_out(int signal)
 		say("Bail out! %s hangs", now.name);
 	}
 	_exit(EXIT_FAIL);
+}
+
+bool ktap_failed(void)
+{
+	return now.failed;
 }
 
 void ktap_timeout(unsigned int seconds)

@@ -24,6 +24,7 @@
 #define TRAPEZE_KTAP_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* Seconds, on the lab machine's clock, until a case that does not end is reported and the program killed */
@@ -52,6 +53,9 @@ void ktap_defer(void (*undo)(void *), void *arg);
 
 /* Gives the running case more time than KTAP_TIMEOUT */
 void ktap_timeout(unsigned int seconds);
+
+/* Whether a thread of this case has failed already: for loops that wait for threads */
+bool ktap_failed(void);
 
 /* Runs @child in a forked process and returns its wait status; a failed check in it makes the status 1 << 8 */
 int ktap_fork(void (*child)(void *), void *arg);

@@ -182,6 +182,10 @@ int vmx_enter(struct tpz_vcpu *v)
 		return -ESHUTDOWN;
 	vmx_commit(v);
 	vmx_refresh_host_state(x);
+	if (unlikely(v->host_ran)) {
+		vmx_look_at_host(x);
+		v->host_ran = false;
+	}
 	if (x->timer_ticks)
 		vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, x->timer_ticks);
 	/* An exit leaves DR7 at 400h, so an armed breakpoint of the host's is restored even where the guest has none */
@@ -193,6 +197,9 @@ int vmx_enter(struct tpz_vcpu *v)
 	if (x->host_xcr0)
 		switch_xcr0(x->host_xcr0, v->s.xcr0);
 
+	if (unlikely(x->host_pebs))
+		tpz_wrmsr(MSR_IA32_PEBS_ENABLE, 0);
+
 	v->entered_tsc = rdtsc();
 	reason = run_guest(v, x, entry_flags(x));
 	v->exit.tsc = rdtsc();
@@ -201,6 +208,8 @@ int vmx_enter(struct tpz_vcpu *v)
 		switch_xcr0(v->s.xcr0, x->host_xcr0);
 	if (unlikely(host_armed))
 		tpz_host_debug_restore(&host_debug);
+	if (unlikely(x->host_pebs))
+		tpz_wrmsr(MSR_IA32_PEBS_ENABLE, x->host_pebs);
 	if (unlikely(x->host_debugctl))
 		tpz_wrmsr(MSR_IA32_DEBUGCTLMSR, x->host_debugctl);
 	refused = x->failed || (reason & VMX_EXIT_ENTRY_FAILURE);

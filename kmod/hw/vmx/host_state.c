@@ -95,6 +95,16 @@ void vmx_refresh_host_state(struct vmx_vcpu *x)
 	}
 }
 
+/* After anything of the host's ran with interrupts on: perf may have changed these, and foreign data stand in the L1D */
+void vmx_look_at_host(struct vmx_vcpu *x)
+{
+	x->host_debugctl = tpz_msr(MSR_IA32_DEBUGCTLMSR);
+	if (tpz_host_mitigations.pebs)
+		x->host_pebs = tpz_msr(MSR_IA32_PEBS_ENABLE);
+	if (tpz_host_mitigations.l1d_flush)
+		tpz_wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+}
+
 /* Who ran a guest on this CPU last: predictors trained by one trust domain must not steer another */
 static DEFINE_PER_CPU(u32, last_domain);
 
@@ -130,7 +140,6 @@ int vmx_vcpu_load(struct tpz_vcpu *v)
 	tpz_host_regs_save(&x->host);
 	vmcs_write(VMCS_HOST_FS_BASE, x->host.fs_base);
 	x->host_xcr0 = boot_cpu_has(X86_FEATURE_OSXSAVE) ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : 0;
-	x->host_debugctl = tpz_msr(MSR_IA32_DEBUGCTLMSR);
 	switch_msrs_to_guest(v, x);
 	return 0;
 }

@@ -7,7 +7,9 @@
  */
 #include <linux/linkage.h>
 #include <asm/asm.h>
+#include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <asm/percpu.h>
 #include <asm/segment.h>
 #include <asm/unwind_hints.h>
 
@@ -117,11 +119,22 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	%r14, R14(%rdi)
 	mov	%r15, R15(%rdi)
 	pop	RDI(%rdi)
-	xor	%eax, %eax
+	xor	%ebx, %ebx
 
 .Lclear:
-	/* The guest's return predictions go before the first RET */
-	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+	/* The guest's return predictions go before the first RET; then the branch history */
+	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
+	ALTERNATIVE "jmp .Lno_ibrs", "", X86_FEATURE_KERNEL_IBRS
+	/* Written anew after each exit, or it restricts nothing, even if it is set */
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	mov	PER_CPU_VAR(x86_spec_ctrl_current + 4), %edx
+	wrmsr
+.Lno_ibrs:
+#ifndef TPZ_KVM_FENCE
+	CLEAR_BRANCH_HISTORY_VMEXIT
+#endif
+	mov	%ebx, %eax
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	xor	%esi, %esi
@@ -142,6 +155,6 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 
 .Lrefused:
 	/* The registers hold what was loaded for the guest */
-	mov	$1, %eax
+	mov	$1, %ebx
 	jmp	.Lclear
 SYM_FUNC_END(vmx_enter_guest)

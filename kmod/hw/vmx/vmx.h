@@ -59,6 +59,7 @@ struct vmx_vcpu {
 	u64 host_syscall[VMX_SYSCALL_MSRS];	/* STAR, LSTAR, CSTAR, FMASK, TSC_AUX */
 	u64 host_xcr0;
 	u64 host_debugctl;		/* an exit clears the MSR (SDM vol. 3C, "Loading Host State") */
+	u64 host_pebs;			/* IA32_PEBS_ENABLE: its buffer has a host address, so not in the guest */
 	u64 timer_ticks;		/* preemption timer of TPZ_TRAP_TIMER */
 
 	bool poked;			/* TPZ_POKE: for the next entry only */
@@ -99,6 +100,7 @@ void vmx_vcpu_destroy(struct tpz_vcpu *v);
 int vmx_vcpu_load(struct tpz_vcpu *v);
 void vmx_vcpu_put(struct tpz_vcpu *v);
 void vmx_load_syscall_msrs(struct tpz_vcpu *v);
+void vmx_look_at_host(struct vmx_vcpu *x);		/* where v->host_ran. Interrupts off */
 void vmx_refresh_host_state(struct vmx_vcpu *x);	/* CR3, CR4 at each entry. Interrupts off */
 
 void vmx_fetch(struct tpz_vcpu *v, u32 parts);
