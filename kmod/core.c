@@ -5,41 +5,28 @@
 #define pr_fmt(fmt) "trapeze: " fmt
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include "core.h"
 #include "cpus.h"
+#include "host.h"
 #include "hw/hw.h"
 
 /* The interrupt itself is the message: it ends the stay in the guest */
-static void nothing(void *unused)
-{
-}
-
-void tpz_kick_init(struct tpz_vcpu *v)
-{
-	init_waitqueue_head(&v->wait);
-	INIT_CSD(&v->kick, nothing, NULL);
-}
-
-void tpz_kick_exit(struct tpz_vcpu *v)
-{
-	/* The last IPI may still be on its way; its record is ours to free after it */
-	while (READ_ONCE(v->kick.node.u_flags) & CSD_FLAG_LOCK)
-		cpu_relax();
-}
-
 void tpz_kick(struct tpz_vcpu *v)
 {
 	int cpu;
 
 	preempt_disable();	/* the CPU that we see cannot go offline meanwhile */
 	cpu = READ_ONCE(v->cpu);
-	/* -EBUSY: an earlier kick's IPI is yet to come, and serves this one too */
 	if (READ_ONCE(v->mode) == TPZ_IN_GUEST && cpu >= 0 && cpu != smp_processor_id())
-		smp_call_function_single_async(cpu, &v->kick);
+		tpz_host_interrupt(cpu);
 	preempt_enable();
-	if (wq_has_sleeper(&v->wait))
-		wake_up(&v->wait);
+	rcuwait_wake_up(&v->wait);
+}
+
+/* The interrupt itself is the message: it ends the stay in the guest */
+static void nothing(void *unused)
+{
 }
 
 void tpz_flush_all(struct tpz_vm *vm)
@@ -101,7 +88,7 @@ void tpz_fetch_slow(struct tpz_vcpu *v, u32 parts)
 	 * A CPU that goes offline leaves virtualization operation before the last thread has left it, and so does
 	 * every CPU before a reboot: there is nothing to read then until this thread runs on another CPU, or never.
 	 */
-	while (unlikely(!v->on_cpu) && !tpz_cpus_gone()) {
+	while (unlikely(!v->on_cpu) && !tpz_cpus_gone() && !fatal_signal_pending(current)) {
 		preempt_enable();
 		schedule_timeout_uninterruptible(1);
 		preempt_disable();

@@ -18,10 +18,10 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/rcuwait.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/uidgid.h>
-#include <linux/wait.h>
 #include <linux/trapeze.h>
 
 #define TPZ_MAX_VCPUS	1	/* SMP guests come with the I/O APIC */
@@ -71,6 +71,9 @@ enum tpz_part {
 };
 #define TPZ_P_SEG(n)	BIT(8 + (n))
 
+#define TPZ_PENDING_DEBUG_ENABLED	BIT(12)	/* one of B0 to B3 is enabled in DR7 */
+#define TPZ_PENDING_DEBUG_BS		BIT(14)	/* a single step */
+
 /**
  * struct tpz_cpu_state - the guest's view of its processor; see enum tpz_part for what is lazily kept
  *
@@ -100,7 +103,7 @@ struct tpz_cpu_state {
 	bool sti_shadow;
 	bool mov_ss_shadow;
 	bool nmi_blocked;
-	u64 pending_debug;	/* in DR6's bits: B0-B3, BS, RTM; and bit 12: enabled breakpoint */
+	u64 pending_debug;	/* in DR6's bits: B0-B3, BS, RTM; and bit 12: TPZ_PENDING_DEBUG_* */
 	u64 kernel_gs_base;
 	/* TPZ_P_SYSCALL: in the MSRs while the vCPU is loaded; the guest's writes are trapped */
 	u64 star;
@@ -263,8 +266,7 @@ struct tpz_vcpu {
 	unsigned long requests;		/* (a) BIT(enum tpz_request) */
 	int mode;			/* (a) enum tpz_mode; written by the owner with interrupts off */
 	int cpu;			/* (a) where it is loaded, or -1; written by the owner */
-	struct wait_queue_head wait;	/* (a) where HLT sleeps */
-	call_single_data_t kick;	/* (a) the kick's IPI */
+	struct rcuwait wait;		/* (a) where HLT sleeps */
 	atomic_t nmi_pending;		/* (a) 0 or 1 */
 
 	struct mutex lock;		/* held by the thread inside an ioctl of this vCPU */
@@ -299,13 +301,13 @@ struct tpz_vcpu {
 
 /* ------------------------------------------------------------------ core.c */
 
+extern bool tpz_test_mode;		/* module parameter test=1 */
+
 /**
  * tpz_kick() - make a vCPU look at its request word: out of the guest, or out of its sleep
  * Context: any; interrupts on or off.
  */
 void tpz_kick(struct tpz_vcpu *v);
-void tpz_kick_init(struct tpz_vcpu *v);
-void tpz_kick_exit(struct tpz_vcpu *v);	/* nobody kicks any more; waits for the last one. May sleep */
 
 /**
  * tpz_request() - set a request bit and kick. Context: any.

@@ -73,9 +73,9 @@ static int hotplug_online(unsigned int cpu)
 	ret = on_here();
 	local_irq_restore(flags);
 	if (ret == -EBUSY)
-		pr_err("CPU %u: another hypervisor holds %s; unload it first\n", cpu, tpz_hw->name);
+		pr_err_ratelimited("CPU %u: another hypervisor holds %s; unload it first\n", cpu, tpz_hw->name);
 	else if (ret)
-		pr_err("CPU %u: %s could not be turned on (%d)\n", cpu, tpz_hw->name, ret);
+		pr_err_ratelimited("CPU %u: %s could not be turned on (%d)\n", cpu, tpz_hw->name, ret);
 	return ret;
 }
 
@@ -89,18 +89,45 @@ static int hotplug_offline(unsigned int cpu)
 	return 0;
 }
 
+/* Before a crash kernel runs: this CPU, from NMI context */
+static void crash(void)
+{
+	tpz_hw->cpu_crash();
+}
+
+static int all_on(void)
+{
+	int ret;
+
+	tpz_host_claim(tpz_hw->rival);		/* first: what is not here now stays away */
+	ret = tpz_hw->available();
+	if (ret) {
+		tpz_host_release(NULL);
+		return ret;
+	}
+	tpz_host_on_crash(crash);
+	ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "virt/trapeze:online", hotplug_online, hotplug_offline);
+	if (ret < 0) {
+		tpz_host_release(crash);
+		return ret;
+	}
+	hotplug_state = ret;
+	return 0;
+}
+
+static void all_off(void)
+{
+	cpuhp_remove_state(hotplug_state);	/* calls hotplug_offline() on each CPU */
+	tpz_host_release(crash);
+}
+
 int tpz_cpus_get(void)
 {
 	int ret = 0;
 
 	mutex_lock(&lock);
-	if (!users) {
-		ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "virt/trapeze:online", hotplug_online, hotplug_offline);
-		if (ret >= 0) {
-			hotplug_state = ret;
-			ret = 0;
-		}
-	}
+	if (!users)
+		ret = all_on();
 	if (!ret)
 		users++;
 	mutex_unlock(&lock);
@@ -111,7 +138,7 @@ void tpz_cpus_put(void)
 {
 	mutex_lock(&lock);
 	if (!--users)
-		cpuhp_remove_state(hotplug_state);	/* calls hotplug_offline() on each CPU */
+		all_off();
 	mutex_unlock(&lock);
 }
 
@@ -126,8 +153,8 @@ static void machine_suspend(void)
 
 static void machine_resume(void)
 {
-	if (READ_ONCE(users))
-		on_here();
+	if (READ_ONCE(users) && on_here())
+		pr_err("%s could not be turned on again after the host slept\n", tpz_hw->name);
 	host_resumed();
 }
 
@@ -137,17 +164,10 @@ static void machine_reboot(void)
 	on_each_cpu(off_by_ipi, NULL, 1);
 }
 
-static void machine_crash(void)
-{
-	if (__this_cpu_read(this_on))
-		tpz_hw->cpu_off();
-}
-
 static const struct tpz_host_events events = {
 	.suspend = machine_suspend,
 	.resume = machine_resume,
 	.reboot = machine_reboot,
-	.crash = machine_crash,
 };
 
 static bool held_at_load;

@@ -9,6 +9,4 @@
 int tpz_device_init(void);		/* /dev/trapeze appears */
 void tpz_device_exit(void);
 
-extern bool tpz_test_mode;		/* module parameter test=1: TPZ_POKE works */
-
 #endif /* TPZ_DEVICE_H */

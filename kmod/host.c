@@ -2,6 +2,7 @@
 /*
  * The host kernel, where it varies between versions or is fenced: see host.h.
  */
+#define pr_fmt(fmt) "trapeze: " fmt
 #include <linux/cpu.h>
 #include <linux/entry-kvm.h>
 #include <linux/hw_breakpoint.h>
@@ -12,6 +13,7 @@
 #include <linux/namei.h>
 #include <linux/path.h>
 #include <linux/reboot.h>
+#include <linux/string.h>
 #include <linux/suspend.h>
 #include <linux/syscore_ops.h>
 #include <asm/asm.h>
@@ -50,6 +52,44 @@ bool tpz_host_module_loaded(const char *name)
 		return false;
 	path_put(&found);
 	return true;
+}
+
+static const char *claim_rival;		/* written while nothing is registered */
+
+static int claim_module_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	const struct module *module = data;
+
+	if (action != MODULE_STATE_COMING || strcmp(module->name, claim_rival))
+		return NOTIFY_DONE;
+	pr_err("%s is kept out: Trapeze holds the hardware; run \"modprobe -r trapeze\" first\n", claim_rival);
+	return notifier_from_errno(-EBUSY);
+}
+
+static struct notifier_block claim_notifier = {
+	.notifier_call = claim_module_event,
+};
+
+void tpz_host_claim(const char *rival)
+{
+	claim_rival = rival;
+	register_module_notifier(&claim_notifier);
+}
+
+void tpz_host_on_crash(void (*crash)(void))
+{
+#ifdef TPZ_HAVE_EMERGENCY_CALLBACK
+	cpu_emergency_register_virt_callback(crash);
+#endif
+}
+
+void tpz_host_release(void (*crash)(void))
+{
+#ifdef TPZ_HAVE_EMERGENCY_CALLBACK
+	if (crash)
+		cpu_emergency_unregister_virt_callback(crash);
+#endif
+	unregister_module_notifier(&claim_notifier);
 }
 
 /* ---- the life of the machine */
@@ -130,17 +170,11 @@ int tpz_host_register(const struct tpz_host_events *e)
 	if (ret)
 		return ret;
 	host_syscore_register();
-#ifdef TPZ_HAVE_EMERGENCY_CALLBACK
-	cpu_emergency_register_virt_callback(e->crash);
-#endif
 	return 0;
 }
 
 void tpz_host_unregister(void)
 {
-#ifdef TPZ_HAVE_EMERGENCY_CALLBACK
-	cpu_emergency_unregister_virt_callback(events->crash);
-#endif
 	host_syscore_unregister();
 	unregister_reboot_notifier(&host_reboot_notifier);
 }
@@ -149,6 +183,9 @@ void tpz_host_unregister(void)
 
 bool tpz_host_work_pending(void)
 {
+#ifdef TPZ_HAVE_XFER_PREPARE
+	xfer_to_guest_mode_prepare();
+#endif
 	return xfer_to_guest_mode_work_pending();
 }
 

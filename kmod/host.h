@@ -24,6 +24,12 @@
 #define tpz_rdmsr_safe(msr, p)	rdmsrl_safe(msr, p)
 #endif
 
+/* No tracepoint */
+static __always_inline void tpz_wrmsr_noinstr(u32 msr, u64 value)
+{
+	asm volatile("wrmsr" : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32)) : "memory");
+}
+
 static inline u64 tpz_msr(u32 msr)
 {
 	u64 value;
@@ -40,6 +46,16 @@ static inline void tpz_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart
 #else
 	hrtimer_init(timer, clock, mode);
 	timer->function = function;
+#endif
+}
+
+/* An interrupt to another CPU that means nothing but itself */
+static inline void tpz_host_interrupt(int cpu)
+{
+#ifdef TPZ_HAVE_ARCH_RESCHEDULE
+	arch_smp_send_reschedule(cpu);		/* the generic one has a tracepoint that is not ours */
+#else
+	smp_send_reschedule(cpu);
 #endif
 }
 
@@ -68,19 +84,31 @@ void tpz_host_clear_vmxe(void);
  */
 bool tpz_host_module_loaded(const char *name);
 
+/**
+ * tpz_host_claim() - keep KVM's module for this hardware out from now on. May sleep
+ * @rival: its name
+ */
+void tpz_host_claim(const char *rival);
+
+/**
+ * tpz_host_on_crash() - take the kernel's one slot for a callback before a crash kernel runs
+ * @crash: called on each CPU, from NMI context
+ * Context: the rival, which would take the slot too, is claimed against and not loaded.
+ */
+void tpz_host_on_crash(void (*crash)(void));
+void tpz_host_release(void (*crash)(void));	/* @crash: NULL if it was not registered. May sleep */
+
 /* ---- events in the life of the machine */
 
 /**
  * struct tpz_host_events - who is told when CPUs must leave virtualization operation, and may come back
  * @suspend, @resume: the boot CPU, interrupts off, the others offline
  * @reboot: before a reboot, halt or kexec; may sleep
- * @crash: this CPU, from NMI context, before a crash kernel runs
  */
 struct tpz_host_events {
 	void (*suspend)(void);
 	void (*resume)(void);
 	void (*reboot)(void);
-	void (*crash)(void);
 };
 
 int tpz_host_register(const struct tpz_host_events *events);

@@ -73,16 +73,22 @@ void tpz_vcpu_put(struct tpz_vcpu *v)
 
 /* ---- events into the guest */
 
+/* A trap of the last instruction comes before an NMI or an interrupt (SDM vol. 3A, 6.9): the entry delivers it alone */
+static bool debug_trap_due(const struct tpz_vcpu *v)
+{
+	return v->s.pending_debug & (TPZ_PENDING_DEBUG_BS | TPZ_PENDING_DEBUG_ENABLED);
+}
+
 static bool can_take_interrupt(struct tpz_vcpu *v)
 {
 	tpz_fetch(v, TPZ_P_RFLAGS | TPZ_P_SHADOW);
-	return (v->s.rflags & X86_EFLAGS_IF) && !v->s.sti_shadow && !v->s.mov_ss_shadow;
+	return (v->s.rflags & X86_EFLAGS_IF) && !v->s.sti_shadow && !v->s.mov_ss_shadow && !debug_trap_due(v);
 }
 
 static bool can_take_nmi(struct tpz_vcpu *v)
 {
 	tpz_fetch(v, TPZ_P_SHADOW);
-	return !v->s.nmi_blocked && !v->s.mov_ss_shadow && !v->s.sti_shadow;
+	return !v->s.nmi_blocked && !v->s.mov_ss_shadow && !v->s.sti_shadow && !debug_trap_due(v);
 }
 
 /* What an earlier entry began and an exit cut off comes first; then an NMI; then an interrupt (SDM vol. 3A, 6.9) */
@@ -233,7 +239,8 @@ static int run_guest(struct tpz_vcpu *v)
 
 static bool wakes(struct tpz_vcpu *v)
 {
-	return v->event.valid || atomic_read(&v->nmi_pending) || READ_ONCE(v->vm->dead) ||
+	return v->event.valid || READ_ONCE(v->vm->dead) || debug_trap_due(v) ||
+		(atomic_read(&v->nmi_pending) && !v->s.nmi_blocked) ||
 		(v->apic && (v->s.rflags & X86_EFLAGS_IF) && tpz_apic_pending(v) >= 0);
 }
 
@@ -242,8 +249,8 @@ static int sleep_until_woken(struct tpz_vcpu *v)
 	u64 start = rdtsc(), slept;
 	int ret;
 
-	tpz_fetch(v, TPZ_P_RFLAGS);
-	ret = wait_event_interruptible(v->wait, wakes(v));
+	tpz_fetch(v, TPZ_P_RFLAGS | TPZ_P_SHADOW);
+	ret = rcuwait_wait_event(&v->wait, wakes(v), TASK_INTERRUPTIBLE);
 	slept = rdtsc() - start;
 	tpz_meters_begin(v->m);
 	tpz_add(&v->m->halted_cycles, slept);
@@ -438,7 +445,7 @@ struct tpz_vcpu *tpz_vcpu_create(struct tpz_vm *vm, u32 id)
 	v->cpu = -1;
 	v->cached = TPZ_P_ALL;		/* until the first stay everything is in memory */
 	mutex_init(&v->lock);
-	tpz_kick_init(v);
+	rcuwait_init(&v->wait);
 	preempt_notifier_init(&v->notifier, &preempt_ops);
 	v->run = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_COMP, get_order(TPZ_RUN_BYTES));
 	v->m = tpz_meters_add_vcpu(vm, id);
@@ -466,7 +473,6 @@ void tpz_vcpu_destroy(struct tpz_vcpu *v)
 	tpz_hw->vcpu_destroy(v);
 	tpz_fpu_destroy(v);
 	tpz_cpuid_destroy(v);
-	tpz_kick_exit(v);
 	/* A mapping of the run pages may outlive us: each holds its own reference */
 	if (v->run)
 		free_pages((unsigned long)v->run, get_order(TPZ_RUN_BYTES));

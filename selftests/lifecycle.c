@@ -411,8 +411,8 @@ static void launchers_are_killed_at_50_moments(void)
 	long free_before, free_after, slab_before, slab_after;
 
 	/* What is allocated once and stays */
-	for (int i = 0; i < 5; i++)
-		kill_after(i * 4000);
+	for (int i = 0; i < 15; i++)
+		kill_after(i * 1500);
 	settle();
 	free_before = meminfo("MemFree") + per_cpu_lists();
 	slab_before = meminfo("SUnreclaim");
@@ -424,9 +424,9 @@ static void launchers_are_killed_at_50_moments(void)
 	free_after = meminfo("MemFree") + per_cpu_lists();
 	slab_after = meminfo("SUnreclaim");
 	ktap_diag("free %ld -> %ld kB, SUnreclaim %ld -> %ld kB", free_before, free_after, slab_before, slab_after);
-	/* Less than 5 pages for each launcher; one that leaked its guest's memory would have left a thousand */
-	CHECK_LE(free_before - free_after, KILLS * 20);
-	CHECK_LE(slab_after - slab_before, KILLS * 8);
+	/* Less than a page for each launcher, and less than 2 KiB of small objects */
+	CHECK_LE(free_before - free_after, KILLS * 4);
+	CHECK_LE(slab_after - slab_before, KILLS * 2);
 	run_a_guest();
 	module_reload("");
 }

@@ -1193,12 +1193,25 @@ static void wait_passes(unsigned int passes)
 		sched_yield();
 }
 
+/* Each page has its own stamp: a frame that was freed too early soon serves another page */
+static __u32 stamp_of(__u32 round, __u64 page)
+{
+	return round << 16 | page;
+}
+
+static void stamp_pages(__u8 *memory, __u32 round)
+{
+	for (__u64 page = 0; page < work.pages; page++)
+		*(volatile __u32 *)(memory + page * PAGE) = stamp_of(round, page);
+}
+
 /* After two passes the guest has seen what is there now, in every page */
-static void check_seen(__u32 stamp)
+static void check_seen(__u32 round)
 {
 	wait_passes(2);
 	for (__u64 page = 0; page < work.pages; page++)
-		CHECK_THAT(work.of_page[page] == stamp, "page %llu: %#x", page, work.of_page[page]);
+		CHECK_THAT(work.of_page[page] == stamp_of(round, page), "round %u, page %llu: %#x", round, page,
+			   work.of_page[page]);
 }
 
 static void *race_unmap(void *unused)
@@ -1207,8 +1220,7 @@ static void *race_unmap(void *unused)
 	pthread_cleanup_push(stop_work, NULL);
 	for (__u32 round = 1; round <= 40; round++) {
 		CHECK_SYS(madvise(race.memory, race.bytes, MADV_DONTNEED));
-		for (__u64 page = 0; page < work.pages; page++)
-			*(volatile __u32 *)(race.memory + page * PAGE) = round;
+		stamp_pages(race.memory, round);
 		check_seen(round);
 	}
 	pthread_cleanup_pop(1);
@@ -1224,11 +1236,10 @@ static void *race_slot(void *unused)
 {
 	(void)unused;
 	pthread_cleanup_push(stop_work, NULL);
-	for (__u32 round = 1; round <= 40; round++) {
+	for (__u32 round = 1; round <= 100; round++) {
 		__u8 *memory = race.memory + (round & 1) * race.bytes;
 
-		for (__u64 page = 0; page < work.pages; page++)
-			*(volatile __u32 *)(memory + page * PAGE) = round;
+		stamp_pages(memory, round);
 		vm_set_slot(race.vcpu->vm, SLOT_TEST, AREA, race.bytes, memory, 0);
 		check_seen(round);
 	}
@@ -1238,7 +1249,7 @@ static void *race_slot(void *unused)
 
 static void faults_against_slots(void)
 {
-	run_race(guest_watch, race_slot, 256);
+	run_race(guest_watch, race_slot, 128);
 }
 
 /* The child's copy stands still while the parent's guest goes on writing */

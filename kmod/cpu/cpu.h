@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the guest sees of its processor. One file each: cpuid.c, msr.c, control.c (CR, XSETBV), debug.c,
- * exception.c, paging.c (the guest's own page tables), io.c (port I/O with strings), dtable.c (descriptor-table
- * instructions), insn.c (the rest of the trapped instructions), fpu.c, state.c and state_check.c (the state groups).
+ * What the guest sees of its processor. One file each:
+ *
+ *	cpuid.c cpuid_table.c	CPUID, and which features there are
+ *	msr.c			RDMSR, WRMSR
+ *	control.c		MOV CR, LMSW, CLTS, XSETBV
+ *	debug.c			MOV DR
+ *	exception.c		exceptions on their way to the guest; the end of an instruction
+ *	io.c			port I/O with strings
+ *	dtable.c		descriptor-table instructions
+ *	insn.c			the rest of the trapped instructions; the nested page fault
+ *	paging.c access.c	the guest's own page tables; reads and writes of its memory
+ *	fpu.c			x87, SSE, AVX ...: on and off the CPU
+ *	state.c state_check*.c	the state groups, and the rules on them
  */
 #ifndef TPZ_CPU_H
 #define TPZ_CPU_H
@@ -95,6 +105,14 @@ enum tpz_next tpz_no_memory(struct tpz_vcpu *v, const struct tpz_hole *hole);
 int tpz_walk_gva(struct tpz_vcpu *v, u64 gva, u32 access, bool user, struct tpz_walk *w);
 
 /**
+ * tpz_load_pdptes() - PAE: read and check the four PDPTEs at CR3
+ * Return: 0; -EINVAL: a reserved bit is set (#GP of the MOV to CR); -ENXIO. May sleep.
+ */
+int tpz_load_pdptes(struct tpz_vcpu *v, u64 cr3);
+
+/* ---- access.c */
+
+/**
  * tpz_linear() - segment and offset to a linear address, with limit, canonical, type and present checks
  * Return: 0; or -EFAULT with #GP, #SS queued.
  */
@@ -107,12 +125,6 @@ int tpz_linear(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int ad
  */
 int tpz_read_gva(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole);
 int tpz_write_gva(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes, struct tpz_hole *hole);
-
-/**
- * tpz_load_pdptes() - PAE: read and check the four PDPTEs at CR3
- * Return: 0; -EINVAL: a reserved bit is set (#GP of the MOV to CR); -ENXIO. May sleep.
- */
-int tpz_load_pdptes(struct tpz_vcpu *v, u64 cr3);
 
 /* ---- cpuid.c */
 

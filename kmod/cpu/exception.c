@@ -83,6 +83,12 @@ static void queue(struct tpz_vcpu *v, const struct tpz_event *event)
 	}
 }
 
+static bool is_fault(u8 vector)
+{
+	return vector != X86_TRAP_DB && vector != X86_TRAP_BP && vector != X86_TRAP_OF && vector != X86_TRAP_DF &&
+		vector != X86_TRAP_MC;
+}
+
 void tpz_queue_exception(struct tpz_vcpu *v, u8 vector, long error)
 {
 	struct tpz_event e = {
@@ -92,6 +98,12 @@ void tpz_queue_exception(struct tpz_vcpu *v, u8 vector, long error)
 		.error = error != TPZ_NO_ERROR ? error : 0,
 	};
 
+	/* The image of RFLAGS that a fault pushes has RF set: an instruction breakpoint must not hit twice (SDM 17.3.1.1) */
+	if (is_fault(vector)) {
+		tpz_fetch(v, TPZ_P_RFLAGS);
+		v->s.rflags |= X86_EFLAGS_RF;
+		tpz_dirty(v, TPZ_P_RFLAGS);
+	}
 	queue(v, &e);
 }
 

@@ -90,7 +90,7 @@ static inline u64 tpz_merge(u64 old, u64 value, unsigned int bytes)
 /* exception.c */
 void tpz_insn_boundary(struct tpz_vcpu *v);
 
-/* paging.c: the second flavour of access to guest memory: not by the current CPL but as the CPU itself does */
+/* access.c, paging.c: the second flavour of access to guest memory: not by the current CPL but as the CPU itself does */
 #define TPZ_ACCESS_IMPLICIT	BIT(16)	/* descriptor tables: CPL 0, and EFLAGS.AC does not lift SMAP */
 
 bool tpz_segment_permits(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int bytes, bool write);

@@ -26,10 +26,14 @@ struct tpz_hw_feature {
 struct tpz_hw {
 	const char *name;
 	u32 backend;		/* enum tpz_backend */
+	const char *rival;	/* KVM's module for the same hardware */
 	const struct tpz_npt_format *npt;
 
-	/* Module load and unload. probe() prints one sentence that says what is missing and what to do */
+	/* Module load and unload. probe() prints one sentence that says what is missing and what to do; available()
+	 * does so if another hypervisor has the hardware: -EBUSY. May sleep
+	 */
 	int (*probe)(void);
+	int (*available)(void);
 	void (*remove)(void);
 	u64 (*traps)(void);	/* TPZ_TRAP_* that this CPU can do */
 	const struct tpz_hw_feature *(*feature)(u32 index);	/* NULL beyond the last */
@@ -37,6 +41,7 @@ struct tpz_hw {
 	/* One CPU enters and leaves virtualization operation. Interrupts off, on that CPU */
 	int (*cpu_on)(void);
 	void (*cpu_off)(void);
+	void (*cpu_crash)(void);	/* off, for a crash kernel: from NMI context, anything may be half done */
 
 	/* Objects. May sleep */
 	int (*vcpu_create)(struct tpz_vcpu *v);

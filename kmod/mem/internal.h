@@ -93,6 +93,7 @@ int tpz_slot_find(struct tpz_mem *mem, u64 gpa, struct tpz_range *range);
 
 /* ------------------------------------------------------------------ notifier.c */
 
+bool tpz_spaces_alive(void);		/* some mmu_notifier_put() has not come to its end */
 struct tpz_space *tpz_space_get(void);		/* of the calling process; ERR_PTR; may sleep */
 void tpz_space_put(struct tpz_space *space);
 

@@ -94,7 +94,10 @@ void tpz_mem_destroy(struct tpz_vm *vm)
 
 void tpz_mem_exit(void)
 {
+	/* That waits for a grace period, not for the callbacks queued before it: they are our code too */
 	mmu_notifier_synchronize();
+	while (tpz_spaces_alive())
+		schedule_timeout_uninterruptible(1);
 }
 
 u64 tpz_mem_root(struct tpz_vm *vm)

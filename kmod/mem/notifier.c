@@ -159,6 +159,8 @@ static void release(struct mmu_notifier *notifier, struct mm_struct *mm)
 	tpz_zap_free(&zap, true);
 }
 
+static atomic_t spaces;		/* until free_notifier(), which may lag behind the last VM's end */
+
 static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
 {
 	struct tpz_space *space = kzalloc(sizeof(*space), GFP_KERNEL_ACCOUNT);
@@ -168,12 +170,14 @@ static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
 	spin_lock_init(&space->lock);
 	INIT_LIST_HEAD(&space->mems);
 	init_waitqueue_head(&space->wait);
+	atomic_inc(&spaces);
 	return &space->notifier;
 }
 
 static void free_notifier(struct mmu_notifier *notifier)
 {
 	kfree(space_of(notifier));
+	atomic_dec(&spaces);
 }
 
 static const struct mmu_notifier_ops ops = {
@@ -186,6 +190,11 @@ static const struct mmu_notifier_ops ops = {
 	.alloc_notifier = alloc_notifier,
 	.free_notifier = free_notifier,
 };
+
+bool tpz_spaces_alive(void)
+{
+	return atomic_read(&spaces);
+}
 
 struct tpz_space *tpz_space_get(void)
 {

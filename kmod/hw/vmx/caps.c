@@ -173,7 +173,8 @@ static int choose(const char *word, const struct vmx_allowed *allowed, const str
 
 	for (c = required; c->bit; c++) {
 		if (!(allowed->may & c->bit)) {
-			pr_err("this CPU's VMX has no \"%s\" (%s controls), which Trapeze needs\n", c->name, word);
+			pr_err("this CPU's VMX has no \"%s\" (%s controls); it takes an Intel CPU of 2010 (Westmere) or later, or an outer hypervisor that passes it on\n",
+			       c->name, word);
 			return -EOPNOTSUPP;
 		}
 		bits |= c->bit;
@@ -209,7 +210,8 @@ static int check_ept(void)
 
 	for (i = 0; i < ARRAY_SIZE(required); i++) {
 		if (!(vmx_caps.ept_vpid & required[i].bit)) {
-			pr_err("this CPU's EPT lacks %s, which Trapeze needs\n", required[i].name);
+			pr_err("this CPU's EPT lacks %s; it takes an Intel CPU of 2010 (Westmere) or later, or an outer hypervisor that passes it on\n",
+			       required[i].name);
 			return -EOPNOTSUPP;
 		}
 	}
@@ -234,14 +236,14 @@ static int check_firmware(void)
 	return 0;
 }
 
-static int check_rivals(void)
+int vmx_available(void)
 {
 	if (tpz_host_module_loaded("kvm_intel")) {
-		pr_err("KVM holds VMX; run \"modprobe -r kvm_intel\" first, or boot with kvm.enable_virt_at_load=0 and without kvm_intel\n");
+		pr_err_ratelimited("KVM holds VMX; run \"modprobe -r kvm_intel\" first, or boot with kvm.enable_virt_at_load=0 and without kvm_intel\n");
 		return -EBUSY;
 	}
 	if (__read_cr4() & X86_CR4_VMXE) {
-		pr_err("another hypervisor holds VMX (CR4.VMXE is set); unload it first\n");
+		pr_err_ratelimited("another hypervisor holds VMX (CR4.VMXE is set); unload it first\n");
 		return -EBUSY;
 	}
 	return 0;
@@ -263,7 +265,7 @@ int vmx_probe(void)
 		return -EOPNOTSUPP;
 	}
 #endif
-	ret = check_firmware() ?: check_rivals();
+	ret = check_firmware() ?: vmx_available();
 	if (ret)
 		return ret;
 	read_caps();

@@ -35,11 +35,18 @@ static noinstr u32 run_guest(struct tpz_vcpu *v, struct vmx_vcpu *x, unsigned lo
 		native_write_cr2(v->s.cr2);
 	x->failed = vmx_enter_guest(v->s.gpr, flags, &x->host_rsp);
 	v->s.cr2 = native_read_cr2();
+	/* perf's NMI handler must find its own registers, and what it leaves in them stays */
+	if (unlikely(x->host_pebs))
+		tpz_wrmsr_noinstr(MSR_IA32_PEBS_ENABLE, x->host_pebs);
+	if (unlikely(x->host_debugctl))
+		tpz_wrmsr_noinstr(MSR_IA32_DEBUGCTLMSR, x->host_debugctl);
 	if (likely(!x->failed)) {
 		reason = vmcs_read(VMCS_EXIT_REASON);
 		/* The exit left NMIs blocked: the handler's IRET must be the first one to come */
-		if (unlikely(is_nmi(reason)))
+		if (unlikely(is_nmi(reason))) {
+			v->host_ran = true;
 			asm volatile("int $2");
+		}
 	}
 	guest_state_exit_irqoff();
 	return reason;
@@ -123,7 +130,11 @@ void vmx_explain_failure(struct tpz_vcpu *v, u32 hw_error, u32 raw_reason)
 	if (rule) {
 		strscpy(e->failed.rule, rule->name, sizeof(e->failed.rule));
 		strscpy(e->failed.section, rule->section, sizeof(e->failed.section));
-		vmx_rule_describe(rule, &ctx, e->failed.text, sizeof(e->failed.text));
+		/* The fields found may be addresses of the host's kernel: for its developers alone */
+		if (tpz_test_mode)
+			vmx_rule_describe(rule, &ctx, e->failed.text, sizeof(e->failed.text));
+		else
+			strscpy(e->failed.text, rule->must, sizeof(e->failed.text));
 	} else {
 		strscpy(e->failed.text, "every rule that is checked here is kept", sizeof(e->failed.text));
 	}
@@ -190,8 +201,11 @@ int vmx_enter(struct tpz_vcpu *v)
 		vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, x->timer_ticks);
 	/* An exit leaves DR7 at 400h, so an armed breakpoint of the host's is restored even where the guest has none */
 	host_armed = tpz_host_debug_save(&host_debug);
-	if (guest_debug)
+	if (guest_debug) {
+		if (host_armed)
+			set_debugreg(0, 7);	/* the host's enables must not meet the guest's addresses */
 		load_guest_debug(&v->s);
+	}
 	if (unlikely(poked))
 		unpoked = apply_poke(x);
 	if (x->host_xcr0)
@@ -208,10 +222,6 @@ int vmx_enter(struct tpz_vcpu *v)
 		switch_xcr0(v->s.xcr0, x->host_xcr0);
 	if (unlikely(host_armed))
 		tpz_host_debug_restore(&host_debug);
-	if (unlikely(x->host_pebs))
-		tpz_wrmsr(MSR_IA32_PEBS_ENABLE, x->host_pebs);
-	if (unlikely(x->host_debugctl))
-		tpz_wrmsr(MSR_IA32_DEBUGCTLMSR, x->host_debugctl);
 	refused = x->failed || (reason & VMX_EXIT_ENTRY_FAILURE);
 	if (unlikely(refused))
 		on_refusal(v, x, reason);

@@ -120,12 +120,15 @@ int vmx_vcpu_load(struct tpz_vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 	bool moved = x->cpu != smp_processor_id();
+	int ret;
 
 	if (unlikely(!vmx_this_cpu_on()))
 		return -ESHUTDOWN;
 	if (moved)
 		vmx_evict(x);
-	vmx_make_current(x);
+	ret = vmx_make_current(x);
+	if (ret)
+		return ret;
 	if (moved) {
 		write_cpu_fields();
 		/* Translations that this CPU kept from an earlier stay may be stale */

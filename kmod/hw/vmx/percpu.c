@@ -90,7 +90,7 @@ static void clear_resident(struct vmx_cpu *c, struct vmx_vcpu *x)
 
 /**
  * vmx_cpu_off() - this CPU leaves VMX operation, its VMCSs put away first
- * Context: interrupts off; also from NMI context when the machine crashes.
+ * Context: interrupts off.
  */
 void vmx_cpu_off(void)
 {
@@ -104,6 +104,21 @@ void vmx_cpu_off(void)
 		clear_resident(c, x);
 	vmx_vmxoff();
 	tpz_host_clear_vmxe();
+}
+
+/**
+ * vmx_cpu_crash() - vmx_cpu_off() for the last moments: the NMI may have hit inside a change of the list
+ */
+void vmx_cpu_crash(void)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
+	struct vmx_vcpu *x;
+
+	if (!(__read_cr4() & X86_CR4_VMXE) || !c->vmxon)
+		return;
+	list_for_each_entry(x, &c->resident, link)
+		vmx_vmclear(x->vmcs_pa);
+	vmx_vmxoff();
 }
 
 bool vmx_this_cpu_on(void)
@@ -129,15 +144,17 @@ void vmx_evict(struct vmx_vcpu *x)
 		smp_call_function_single(cpu, evict_here, x, 1);
 }
 
-void vmx_make_current(struct vmx_vcpu *x)
+int vmx_make_current(struct vmx_vcpu *x)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 	unsigned long flags;
+	int ret = 0;
 
 	if (c->current_vmcs == x)
-		return;
+		return 0;
 	local_irq_save(flags);
-	if (c->on && !vmx_vmptrld(x->vmcs_pa)) {
+	ret = c->on ? vmx_vmptrld(x->vmcs_pa) : -ESHUTDOWN;
+	if (!ret) {
 		if (x->cpu < 0) {
 			x->cpu = smp_processor_id();
 			list_add(&x->link, &c->resident);
@@ -145,6 +162,7 @@ void vmx_make_current(struct vmx_vcpu *x)
 		c->current_vmcs = x;
 	}
 	local_irq_restore(flags);
+	return ret;
 }
 
 /* ---- failures of VMREAD and VMWRITE: a bug of ours, or a CPU that left VMX operation under us */

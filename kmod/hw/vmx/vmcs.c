@@ -187,8 +187,7 @@ int vmx_vcpu_create(struct tpz_vcpu *v)
 
 	preempt_disable();
 	ret = -ESHUTDOWN;
-	if (vmx_this_cpu_on() && !vmx_vmclear(x->vmcs_pa)) {
-		vmx_make_current(x);
+	if (vmx_this_cpu_on() && !vmx_vmclear(x->vmcs_pa) && !vmx_make_current(x)) {
 		write_controls(x, v->vm);
 		write_masks(v, x);
 		write_guest_constants(x);

@@ -9,8 +9,11 @@
 	.code16
 	.byte 0x55, 0xaa, 1		/* 1: of 512 bytes */
 	movl $IA32_FEATURE_CONTROL, %ecx
+	rdmsr
+	testb $LOCKED, %al
+	jnz 1f
 	movl $LOCKED, %eax
 	xorl %edx, %edx
 	wrmsr
-	lretw
+1:	lretw
 	.org 512
