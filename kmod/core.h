@@ -243,6 +243,7 @@ struct tpz_vm {
 	struct tpz_clock *clock;	/* (c) time/; NULL without TPZ_DEVICE_KVMCLOCK */
 	struct tpz_meters *meters;	/* (c) vm.c; the pages have their own life */
 	struct tpz_vm_meters *m;	/* (m) the first page of it */
+	u64 npt_root;			/* (c) mem/: physical address of the nested page table's root */
 	void *hw;			/* (c) the backend's */
 
 	struct mutex lock;		/* guards vCPU creation */
@@ -282,6 +283,7 @@ struct tpz_vcpu {
 	bool io_pending;		/* the launcher's answer to an I/O exit is still to be committed */
 	bool user_exit;			/* the exit record of this run is filled */
 	bool on_cpu;			/* the backend holds it on this CPU (cleared when scheduled out) */
+	u64 cr4_allowed;		/* bits of CR4 that this guest may set: by its CPUID */
 	u64 apic_base;
 	u64 kvm_system_time;
 	u64 kvm_wall_clock;

@@ -400,7 +400,11 @@ static int create_parts(struct tpz_vcpu *v)
 		ret = tpz_apic_create(v);
 	if (ret)
 		return ret;
-	return tpz_hw->vcpu_create(v);
+	v->cr4_allowed = tpz_cr4_allowed(v);
+	/* A CPU on its way offline has left virtualization operation; the next one that this thread gets has not */
+	while ((ret = tpz_hw->vcpu_create(v)) == -ESHUTDOWN && !tpz_cpus_gone() && !fatal_signal_pending(current))
+		schedule_timeout_uninterruptible(1);
+	return ret;
 }
 
 static int first_state(struct tpz_vcpu *v)
@@ -411,15 +415,9 @@ static int first_state(struct tpz_vcpu *v)
 		return ret;
 	tpz_cpu_reset(v);
 	tpz_dirty(v, TPZ_P_ALL);
-	v->tsc_offset = v->vm->tsc_offset;
-	preempt_disable();
-	if (v->on_cpu)
-		tpz_hw->set_tsc_offset(v, v->tsc_offset);
-	else
-		ret = -ESHUTDOWN;
-	preempt_enable();
+	v->tsc_offset = v->vm->tsc_offset;	/* each load looks at it */
 	tpz_vcpu_put(v);
-	return ret;
+	return 0;
 }
 
 struct tpz_vcpu *tpz_vcpu_create(struct tpz_vm *vm, u32 id)

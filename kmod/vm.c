@@ -79,6 +79,7 @@ struct tpz_vm *tpz_vm_create(const struct tpz_vm_options *options)
 	ret = tpz_mem_create(vm);
 	if (ret)
 		goto put_cpus;
+	vm->npt_root = tpz_mem_root(vm);
 	if (vm->devices & TPZ_DEVICE_PIC) {
 		ret = tpz_pic_create(vm);
 		if (ret)

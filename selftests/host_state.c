@@ -197,6 +197,13 @@ static void set_ldt_entry(int n)
 	CHECK_SYS(syscall(SYS_modify_ldt, 1, &entry, sizeof(entry)));
 }
 
+static void clear_ldt_entry(int n)
+{
+	struct user_desc entry = { .entry_number = n, .read_exec_only = 1, .seg_not_present = 1 };
+
+	CHECK_SYS(syscall(SYS_modify_ldt, 1, &entry, sizeof(entry)));
+}
+
 struct segments {
 	__u16 ds, es, fs, gs;
 	__u64 fs_base, gs_base;		/* 0: what comes with the selector */
@@ -307,7 +314,7 @@ static void segments_of_the_ldt(void)
 	check_segments(&moved, WORD(2), WORD(3));
 }
 
-/* The process gets its first LDT while this thread is in a guest */
+/* While this thread is in a guest, on CPU 0, another one of the process changes their LDT, on CPU 1 */
 static GUEST void spin_until(__u64 flag)
 {
 	sti();
@@ -318,37 +325,59 @@ static GUEST void spin_until(__u64 flag)
 
 static volatile __u32 spin_over;
 
-static void *make_ldt_meanwhile(void *unused)
+static void *change_ldt(void *set)
 {
-	(void)unused;
 	run_on_cpu(1);
 	usleep(20000);
-	set_ldt_entry(0);
+	if (set)
+		set_ldt_entry(0);
+	else
+		clear_ldt_entry(0);
 	usleep(20000);		/* the guest exits and is entered again: ticks */
 	spin_over = 1;
 	return NULL;
 }
 
-static void load_new_ldt(void *unused)
+static void run_while_ldt_changes(void *set)
 {
 	struct vcpu *vcpu = vm_with_vcpu();
 	pthread_t thread;
 
-	(void)unused;
-	run_on_cpu(0);
 	spin_over = 0;
 	vcpu_start(vcpu, MODE_LONG, RING0, spin_until, &spin_over);
-	CHECK_EQ(pthread_create(&thread, NULL, make_ldt_meanwhile, NULL), 0);
+	run_on_cpu(0);
+	CHECK_EQ(pthread_create(&thread, NULL, change_ldt, set), 0);
 	run(vcpu);
-	asm volatile("mov %0, %%gs" : : "r"(LDT(0)));	/* or SIGSEGV */
-	pthread_join(thread, NULL);
 }
 
-static void an_ldt_made_meanwhile(void)
+static void get_an_ldt(void *unused)
 {
+	(void)unused;
+	run_while_ldt_changes((void *)1);
+	asm volatile("mov %0, %%gs" : : "r"(LDT(0)));	/* or SIGSEGV */
+}
+
+static void lose_an_ldt_entry(void *unused)
+{
+	struct segments now;
+
+	(void)unused;
+	set_ldt_entry(0);
+	asm volatile("mov %0, %%ds\n\t"
+		     "mov %0, %%es\n\t"
+		     "mov %0, %%gs" : : "r"(LDT(0)));
+	run_while_ldt_changes(NULL);
+	now = store_segments();
+	CHECK_EQ(now.ds | now.es | now.gs, 0);
+}
+
+static void an_ldt_that_changes(void)
+{
+	need_fsgsbase();
 	if (cpus_online() < 2)
 		SKIP("needs 2 CPUs");
-	CHECK_EQ(ktap_fork(load_new_ldt, NULL), 0);
+	CHECK_EQ(ktap_fork(get_an_ldt, NULL), 0);
+	CHECK_EQ(ktap_fork(lose_an_ldt_entry, NULL), 0);
 }
 
 /* ------------------------------------------------------------------ other registers */
@@ -429,11 +458,12 @@ static void system_and_extended_state(void)
 		     "fldcw %1" : : "m"(mxcsr), "m"(fcw));
 	if (have_pkru)
 		asm volatile("wrpkru" : : "a"(pkru), "c"(0), "d"(0));
-	before = look();
+	before = look();	/* guests ran here before */
 	CHECK_EQ(before.mxcsr, mxcsr);
 	CHECK_EQ(before.fcw, fcw);
+	CHECK_EQ(before.tsc_aux & 0xfff, 0);	/* the number of this CPU */
 	if (!have_umip) {
-		CHECK_EQ(before.idt.limit, 256 * 16 - 1);	/* guests ran here before */
+		CHECK_EQ(before.idt.limit, 256 * 16 - 1);
 		CHECK_EQ(before.gdt.limit, 16 * 8 - 1);
 	}
 	ktap_diag("GDT limit %#x, IDT limit %#x, XCR0 %#llx, PKRU %#x (%s)", before.gdt.limit, before.idt.limit,
@@ -733,7 +763,7 @@ static const struct ktap_case cases[] = {
 	{ "ports forbidden", ports_forbidden },
 	{ "all ports allowed", all_ports_allowed },
 	{ "segment registers and bases", segment_registers },
-	{ "an LDT made meanwhile", an_ldt_made_meanwhile },	/* before the next: a child inherits its parent's */
+	{ "an LDT that changes meanwhile", an_ldt_that_changes },	/* before the next: a child inherits its parent's */
 	{ "segments of the LDT", segments_of_the_ldt },
 	{ "system registers and extended state", system_and_extended_state },
 	{ "general registers", general_registers },

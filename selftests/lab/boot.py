@@ -91,10 +91,9 @@ class LabBoot:
         self.boot, self.module, self.mode = boot, module, mode
         self.kernel = artefacts.Kernel(kernel_flavour(self.machine, boot, options))
         self.cpus = int(options.cpus or boot.value("cpus", self.machine["cpus"]))
-        rom = boot.value("rom")
         self.hardware = {"cpu": boot.value("cpu", self.machine["cpu"]), "cpus": self.cpus,
                          "memory": int(options.memory or boot.value("memory", self.machine["memory"])),
-                         "rom": image.option_rom(rom) if rom else None}
+                         "vmx_off": boot.has("vmx-off")}
         self.append = [*boot.values("append"), *options.append]
         self.name = f"{machine_name}-{self.kernel.flavour}-{self.cpus}cpu"
         self.token = secrets.token_hex(8)

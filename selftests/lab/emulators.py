@@ -25,14 +25,14 @@ class Bochs:
         self.root = suite.fetch(package["emulator"])
         self.libraries = suite.fetch(package["libraries"]) / "usr/lib/x86_64-linux-gnu"
 
-    def command(self, folder, iso, *, cpu, memory, cpus, rom=None, terminal=None, debugger=False):
+    def command(self, folder, iso, *, cpu, memory, cpus, vmx_off=False, terminal=None, debugger=False):
         """Write the configuration into the run's folder; return the command line and its environment."""
         template = (MACHINES / self.machine["config"]).read_text()
         console = f"mode=term, dev={terminal}" if terminal else f"mode=file, dev={folder}/console"
         config = folder / "bochsrc"
         config.write_text(template.format(
             cpu=cpu, memory=memory, cpus=cpus, ips=self.machine["ips"], share=self.root / "usr/share/bochs", iso=iso,
-            rom=f"optromimage1: file={rom}, address=0xd0000" if rom else "",
+            firmware=self.firmware(folder, vmx_off),
             console=console, report=f"mode=file, dev={folder}/report", log=folder / "emulator.log"))
         command = [self.libraries / "ld-linux-x86-64.so.2", "--library-path",
                    f"{self.libraries}:/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",
@@ -43,6 +43,19 @@ class Bochs:
         environment = {**os.environ, "LTDL_LIBRARY_PATH": f"{self.root}/usr/lib/x86_64-linux-gnu/bochs/plugins",
                        "BXSHARE": f"{self.root}/usr/share/bochs"}
         return [str(word) for word in command], environment
+
+    def firmware(self, folder, vmx_off):
+        """The BIOS, or a copy of it that locks IA32_FEATURE_CONTROL without enabling VMX."""
+        bios = self.root / "usr/share/bochs/BIOS-bochs-latest"
+        if not vmx_off:
+            return bios
+        lock_and_enable, lock = (bytes([0x83, 0xc8, bits, 0x0f, 0x30]) for bits in (5, 1))  # or $bits, %eax; wrmsr
+        code = bios.read_bytes()
+        if lock_and_enable not in code:
+            raise LabError(f"vmx-off: {bios} does not set IA32_FEATURE_CONTROL as it used to")
+        copy = folder / "bios"
+        copy.write_bytes(code.replace(lock_and_enable, lock))
+        return copy
 
     def guest_seconds(self, folder):
         """Guest time so far. (Bochs can stop at a number of ticks, but not while interrupts are off.)"""

@@ -94,18 +94,6 @@ def guest_spin():
     return file
 
 
-def option_rom(name):
-    """Code that the BIOS calls before it boots: roms/NAME.S, its checksum in the last byte."""
-    source, file = LAB / f"roms/{name}.S", BUILD / f"lab/{name}.rom"
-    with locked(BUILD / "lab/guest.lock"):
-        if not file.exists() or file.stat().st_mtime < source.stat().st_mtime:
-            run("gcc", "-m32", "-c", "-o", f"{file}.o", source)
-            run("objcopy", "-O", "binary", "-j", ".text", f"{file}.o", file)
-            code = file.read_bytes()[:-1]
-            file.write_bytes(code + bytes([-sum(code) & 0xff]))
-    return file
-
-
 def find_test(name):
     """A selftest; or one of the programs that show that the lab can fail."""
     return next((file for file in (BUILD / "selftests" / name, LAB / "selfcheck" / name) if file.is_file()),

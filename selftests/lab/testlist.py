@@ -14,7 +14,7 @@ and for its boot (tests that agree on these share one):
 
     cpus=N  memory=MiB  kernel=FLAVOUR
     cpu=MODEL       another processor, by the emulator's name for it
-    rom=NAME        firmware of our own: roms/NAME.S runs before the boot loader
+    vmx-off         a firmware that has switched VMX off
     append=WORD     add to the kernel's command line (may be repeated)
     modules=a,b     stock kernel modules put where modprobe finds them
     extras=a,b      programs of the build machine, copied with their libraries
@@ -29,8 +29,8 @@ import dataclasses
 from artefacts import LAB, LabError
 
 DEFAULT_SECONDS = 60
-BOOT_WORDS = {"payload", "kexec"}
-BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect", "rom"}
+BOOT_WORDS = {"payload", "kexec", "vmx-off"}
+BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,17 +89,18 @@ def parse(text):
 
 
 def load(words):
-    """The tests that words name: each a list of lists/, or one test with the options the list `all` gives it."""
+    """The tests that words name: each a list of lists/, or one test with the options of its lines in the list `all`."""
     lists = LAB / "lists"
-    known = {test.name: test for test in parse((lists / "all").read_text())}
-    tests = []
+    known, tests = {}, []
+    for test in parse((lists / "all").read_text()):
+        known.setdefault(test.name, []).append(test)
     for word in words:
         if (lists / word).is_file():
             for line in (line.partition("#")[0].strip() for line in (lists / word).read_text().splitlines()):
                 if line:
-                    tests.append(known[line] if line in known else parse_line(line))
+                    tests += known.get(line) or [parse_line(line)]
         else:
-            tests.append(known.get(word) or Test(word))
+            tests += known.get(word) or [Test(word)]
     return tests
 
 

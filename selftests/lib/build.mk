@@ -14,4 +14,4 @@ SELFTEST_LDFLAGS := -static -no-pie -pthread -Wl,-z,noexecstack
 
 # One program = its own source, the library, and every guest blob (selftests/guests/*.S) whose symbols it uses.
 # SELFTESTS_32 are built with -m32 too
-SELFTESTS_32 := abi32
+SELFTESTS_32 := abi32 host_state32

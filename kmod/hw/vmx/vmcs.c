@@ -5,8 +5,7 @@
 #include <linux/idr.h>
 #include <linux/slab.h>
 #include <asm/desc.h>
-#include "../../mem/mem.h"
-#include "../../cpu/cpu.h"
+#include <asm/trapnr.h>
 #include "vmx.h"
 
 static DEFINE_IDA(vpids);
@@ -98,7 +97,7 @@ static void write_masks(struct tpz_vcpu *v, struct vmx_vcpu *x)
 	 * the host's caches; PG changes EFER.LMA, which the entry controls mirror.
 	 */
 	x->cr0_owned = ~(u64)(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_WP | X86_CR0_AM);
-	x->cr4_owned = ~tpz_cr4_allowed(v) | vmx_caps.cr4_fixed0 | X86_CR4_MCE;
+	x->cr4_owned = ~v->cr4_allowed | vmx_caps.cr4_fixed0 | X86_CR4_MCE;
 	vmcs_write(VMCS_CR0_GUEST_HOST_MASK, x->cr0_owned);
 	vmcs_write(VMCS_CR4_GUEST_HOST_MASK, x->cr4_owned);
 }
@@ -135,7 +134,7 @@ static void write_host_constants(void)
 
 static u64 eptp_of(struct tpz_vm *vm)
 {
-	u64 eptp = tpz_mem_root(vm) | EPTP_MEMORY_TYPE_WB | EPTP_WALK_LENGTH_4;
+	u64 eptp = vm->npt_root | EPTP_MEMORY_TYPE_WB | EPTP_WALK_LENGTH_4;
 
 	if (vmx_caps.ept_vpid & VMX_CAP_EPT_ACCESSED_DIRTY)
 		eptp |= EPTP_ACCESSED_DIRTY;
@@ -153,6 +152,24 @@ static int vpid_alloc(struct vmx_vcpu *x)
 		return vpid;
 	x->vpid = vpid;
 	return 0;
+}
+
+static int init_vmcs(struct tpz_vcpu *v, struct vmx_vcpu *x)
+{
+	int ret;
+
+	preempt_disable();
+	ret = vmx_this_cpu_on() ? vmx_vmclear(x->vmcs_pa) : -ESHUTDOWN;
+	if (!ret)
+		ret = vmx_make_current(x);
+	if (!ret) {
+		write_controls(x, v->vm);
+		write_masks(v, x);
+		write_guest_constants(x);
+		write_host_constants();
+	}
+	preempt_enable();
+	return ret;
 }
 
 /**
@@ -185,16 +202,7 @@ int vmx_vcpu_create(struct tpz_vcpu *v)
 	if (v->vm->traps & TPZ_TRAP_TIMER)
 		x->timer_ticks = max_t(u64, 1, v->vm->timer_cycles >> (vmx_caps.misc & VMX_CAP_MISC_TIMER_RATE));
 
-	preempt_disable();
-	ret = -ESHUTDOWN;
-	if (vmx_this_cpu_on() && !vmx_vmclear(x->vmcs_pa) && !vmx_make_current(x)) {
-		write_controls(x, v->vm);
-		write_masks(v, x);
-		write_guest_constants(x);
-		write_host_constants();
-		ret = 0;
-	}
-	preempt_enable();
+	ret = init_vmcs(v, x);
 	if (ret)
 		goto fail;
 	vmx_evict(x);		/* the first load finds it nowhere, and writes what a CPU's own fields need */
