@@ -66,7 +66,7 @@ static int __init trapeze_init(void)
 	ret = tpz_device_init();
 	if (ret)
 		goto exit_cpus;
-	pr_info("%s, %u CPUs on\n", tpz_hw->name, tpz_cpus_on());
+	pr_info("%s, CPUs on: %u\n", tpz_hw->name, tpz_cpus_on());
 	return 0;
 
 exit_cpus:

@@ -11,6 +11,7 @@
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -476,6 +477,56 @@ static void nothing_is_left_behind(void)
 	CHECK_EQ(trap_count, 0);
 }
 
+/* ------------------------------------------------------------------ the guest's addresses never meet the host's enables */
+
+static GUEST void many_exits(__u64 n)
+{
+	__u32 eax, ebx, ecx, edx;
+
+	for (__u64 i = 0; i < n; i++)
+		cpuid(0, 0, &eax, &ebx, &ecx, &edx);
+	outb(PORT_TEST, 0);
+}
+
+/* Where the module keeps what it reads right before each entry */
+static __u64 kernel_symbol(const char *name)
+{
+	unsigned long long at = 0, value;
+	char line[256], found[128];
+	FILE *file = fopen("/proc/kallsyms", "r");
+
+	CHECK(file);
+	while (!at && fgets(line, sizeof(line), file))
+		if (strstr(line, name) && sscanf(line, "%llx %*c %127s", &value, found) == 2 && !strcmp(found, name))
+			at = value;
+	fclose(file);
+	return at;
+}
+
+/* The host watches a cell that nobody touches; the guest watches the module. Neither may trap in the host's kernel */
+static void guest_addresses_stay_in_the_guest(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_BREAKPOINT, .size = sizeof(attr), .bp_type = HW_BREAKPOINT_RW,
+		.bp_addr = (uintptr_t)&watched, .bp_len = HW_BREAKPOINT_LEN_1, .exclude_hv = 1,
+	};
+	struct vcpu *vcpu = vm_with_vcpu();
+	struct tpz_state state;
+	int fd = CHECK_SYS(syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+	__u64 target = kernel_symbol("tpz_host_mitigations");
+
+	CHECK(target);
+	vcpu_start(vcpu, MODE_LONG, RING0, many_exits, 100);
+	state = vcpu_get(vcpu, TPZ_STATE_DEBUG);
+	for (int i = 0; i < 4; i++)
+		state.debug.db[i] = target;
+	state.debug.dr7 |= 0x333300ff;		/* reads and writes, one byte, all four enabled */
+	vcpu_set(vcpu, &state);
+	vcpu_expect_out(vcpu, PORT_TEST);
+	CHECK_EQ(hits(fd), 0);
+	close(fd);
+}
+
 static const struct ktap_case cases[] = {
 	{ "INT3 and INT1", breakpoint_instructions },
 	{ "INT3 by a gate of ring 0", int3_by_a_gate_of_ring0 },
@@ -486,6 +537,7 @@ static const struct ktap_case cases[] = {
 	{ "a watchpoint of the host", a_watchpoint_of_the_host },
 	{ "a watchpoint of the host, and one of the guest", a_watchpoint_of_the_host_and_one_of_the_guest },
 	{ "both, while the thread moves", both_while_the_thread_moves },
+	{ "the guest's addresses stay in the guest", guest_addresses_stay_in_the_guest },
 	{ "nothing is left behind", nothing_is_left_behind },
 };
 KTAP_MAIN(cases)

@@ -84,14 +84,17 @@ def place_modules(kernel, names, root):
     run("depmod", "-b", root, kernel.release)
 
 
-def guest_spin():
-    """A guest that spins for ever, to be there while things happen to the host."""
-    file = BUILD / "lab/spin"
+def small_guests():
+    """The small guests for `tpz run`, built from guest/*.S."""
+    files = []
     with locked(BUILD / "lab/guest.lock"):
-        if not file.exists() or file.stat().st_mtime < (LAB / "guest/spin.S").stat().st_mtime:
-            run("gcc", "-m32", "-nostdlib", "-static", "-Wl,--nmagic,-Ttext=0x100000,--build-id=none,-z,noexecstack",
-                "-o", file, LAB / "guest/spin.S")
-    return file
+        for source in sorted((LAB / "guest").glob("*.S")):
+            file = BUILD / "lab" / source.stem
+            if not file.exists() or file.stat().st_mtime < source.stat().st_mtime:
+                run("gcc", "-m32", "-nostdlib", "-static", "-Wl,--nmagic,-Ttext=0x100000,--build-id=none,-z,noexecstack",
+                    "-Wl,--no-warn-rwx-segments", "-o", file, source)
+            files.append(file)
+    return files
 
 
 def find_test(name):
@@ -110,7 +113,8 @@ def initramfs(boot, kernel, module, token, mode, folder):
     (root / "lab/plan").write_text("".join(test.plan_line() + "\n" for test in boot.tests))
     for file in ("motd", "ktap.sh"):
         place(LAB / file, root, f"lab/{file}")
-    place(guest_spin(), root, "guest/spin")
+    for guest in small_guests():
+        place(guest, root, f"guest/{guest.name}")
     if module:
         place_stripped(module, root, "lib/modules/trapeze.ko")
     if (BUILD / "tools/tpz").exists():

@@ -171,7 +171,7 @@ def command_check(options):
 
 def check_boots(options):
     """All boots of a check: every test on the machines' own kernels, and some (or all) on other kernels."""
-    boots = lab_boots(testlist.load(options.tests or ["all"]), options)
+    boots = lab_boots(testlist.load(options.tests or (["all", "long"] if options.long else ["all"])), options)
     if not options.tests:
         for flavour in OTHER_KERNELS:
             other = argparse.Namespace(**vars(options) | {"kernel": flavour})

@@ -102,7 +102,7 @@ static u64 rule_read(void *arg, u32 field)
 /* Each rule (NULL: none that we know) is told once in the log: a launcher may try again without end */
 static bool first_time(const struct vmx_rule *rule)
 {
-	static DECLARE_BITMAP(told, 512);	/* there are half as many rules */
+	static DECLARE_BITMAP(told, 512);	/* more than there are rules */
 	unsigned int i = 0;
 
 	while (vmx_rule_at(i) && vmx_rule_at(i) != rule)
