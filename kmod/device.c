@@ -19,6 +19,7 @@
 #include "cpu/cpu.h"
 #include "cpus.h"
 #include "device.h"
+#include "host.h"
 #include "irq/irq.h"
 #include "mem/mem.h"
 #include "vm.h"
@@ -74,15 +75,43 @@ static int new_file(const char *name, const struct file_operations *fops, void *
 
 /* ---- 2. The device */
 
+/* The backend's features, then the host's mitigations. -ENOENT beyond the last */
+static int describe_feature(u32 index, struct tpz_feature *f)
+{
+	const struct tpz_host_mitigation *mitigation;
+	const struct tpz_hw_feature *known;
+	u32 n = 0;
+
+	memset(f->name, 0, sizeof(f->name));
+	memset(f->why, 0, sizeof(f->why));
+	known = tpz_hw->feature(index);
+	if (known) {
+		f->state = known->state;
+		strscpy(f->name, known->name, sizeof(f->name));
+		strscpy(f->why, known->why, sizeof(f->why));
+		return 0;
+	}
+	while (tpz_hw->feature(n))
+		n++;
+	mitigation = tpz_host_mitigation(index - n);
+	if (!mitigation)
+		return -ENOENT;
+	f->state = mitigation->on ? TPZ_FEATURE_PRESENT : TPZ_FEATURE_ABSENT;
+	strscpy(f->name, mitigation->name, sizeof(f->name));
+	strscpy(f->why, mitigation->on ? mitigation->what : "this host does not ask for it", sizeof(f->why));
+	return 0;
+}
+
 static long get_info(void __user *u)
 {
+	struct tpz_feature line;
 	struct tpz_info info;
 	u32 usize, n = 0;
 	int ret = COPY_IN(info, u, 0, &usize);
 
 	if (ret)
 		return ret;
-	while (tpz_hw->feature(n))
+	while (!describe_feature(n, &line))
 		n++;
 	memset(&info, 0, sizeof(info));
 	info.abi_version = TPZ_ABI_VERSION;
@@ -103,22 +132,11 @@ static long get_info(void __user *u)
 
 static long get_feature(void __user *u)
 {
-	const struct tpz_hw_feature *known;
 	struct tpz_feature f;
 	u32 usize;
-	int ret = COPY_IN(f, u, 0, &usize);
+	int ret = COPY_IN(f, u, 0, &usize) ?: describe_feature(f.index, &f);
 
-	if (ret)
-		return ret;
-	known = tpz_hw->feature(f.index);
-	if (!known)
-		return -ENOENT;
-	f.state = known->state;
-	memset(f.name, 0, sizeof(f.name));
-	memset(f.why, 0, sizeof(f.why));
-	strscpy(f.name, known->name, sizeof(f.name));
-	strscpy(f.why, known->why, sizeof(f.why));
-	return COPY_OUT(u, f, usize);
+	return ret ?: COPY_OUT(u, f, usize);
 }
 
 static int vm_release(struct inode *inode, struct file *file)

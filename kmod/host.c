@@ -319,6 +319,37 @@ void tpz_host_mitigations_init(void)
 	tpz_host_mitigations.pebs = boot_cpu_has(X86_FEATURE_PEBS);
 }
 
+const struct tpz_host_mitigation *tpz_host_mitigation(u32 index)
+{
+	static struct tpz_host_mitigation lines[] = {
+		{ "clear-return-predictions", false, "after each exit" },
+		{ "restrict-indirect-branches", false, "IBRS written after each exit" },
+		{ "clear-branch-history", false, "after each exit" },
+		{ "clear-cpu-buffers", false, "VERW before each entry" },
+		{ "flush-l1d", false, "before an entry that follows more than fast handlers" },
+		{ "branch-predictor-barrier", false, "between two VMs on a CPU" },
+		{ "barrier-to-user-space", false, "before the launcher runs on (VMSCAPE)" },
+	};
+	const bool on[ARRAY_SIZE(lines)] = {
+		boot_cpu_has(X86_FEATURE_RSB_VMEXIT) || boot_cpu_has(X86_FEATURE_RSB_VMEXIT_LITE),
+		boot_cpu_has(X86_FEATURE_KERNEL_IBRS),
+#if defined(X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT) && !defined(TPZ_KVM_FENCE)
+		boot_cpu_has(X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT),
+#else
+		false,
+#endif
+		tpz_host_mitigations.verw,
+		tpz_host_mitigations.l1d_flush,
+		tpz_host_mitigations.ibpb,
+		tpz_host_mitigations.vmscape,
+	};
+
+	if (index >= ARRAY_SIZE(lines))
+		return NULL;
+	lines[index].on = on[index];	/* the same every time */
+	return &lines[index];
+}
+
 void tpz_host_guest_ran(void)
 {
 #if defined(X86_FEATURE_IBPB_EXIT_TO_USER) && !defined(TPZ_KVM_FENCE)

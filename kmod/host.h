@@ -163,6 +163,17 @@ struct tpz_host_mitigations {
 extern struct tpz_host_mitigations tpz_host_mitigations;
 void tpz_host_mitigations_init(void);
 
+/**
+ * struct tpz_host_mitigation - one line of `tpz info`
+ */
+struct tpz_host_mitigation {
+	const char *name;
+	bool on;
+	const char *what;
+};
+
+const struct tpz_host_mitigation *tpz_host_mitigation(u32 index);	/* NULL beyond the last */
+
 /* A guest ran on this CPU: the predictors are flushed before user space runs, where the kernel does that. Preemption off */
 void tpz_host_guest_ran(void);
 

@@ -105,6 +105,7 @@ class LabBoot:
         self.folder = new_run_folder(self.name)
         ips = self.machine["ips"]
         command_line = self.machine["command_line"].format(khz=ips // 1000, lpj=ips // 250).split()
+        command_line += self.machine.get("more_command_line", {}).get(self.kernel.flavour, "").split()
         initrd = image.initramfs(self.boot, self.kernel, self.module, self.token, self.mode, self.folder)
         return image.cd(self.kernel, initrd, " ".join(command_line + self.append), self.folder)
 

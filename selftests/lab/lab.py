@@ -175,7 +175,12 @@ def check_boots(options):
     if not options.tests:
         for flavour in OTHER_KERNELS:
             other = argparse.Namespace(**vars(options) | {"kernel": flavour})
-            boots = lab_boots(testlist.load(["all" if options.long else "smoke"]), other) + boots   # the slowest first
+            tests = testlist.load(["all" if options.long else "smoke"])
+            for test in tests:
+                if flavour in test.not_on:
+                    print(f"# left out on the {flavour} kernel: {test.name} (Documentation/lab.md)", flush=True)
+            tests = [test for test in tests if flavour not in test.not_on]
+            boots = lab_boots(tests, other) + boots     # the slowest first
     return boots
 
 

@@ -15,6 +15,7 @@ and for its boot (tests that agree on these share one):
     cpus=N  memory=MiB  kernel=FLAVOUR
     cpu=MODEL       another processor, by the emulator's name for it
     vmx-off         a firmware that has switched VMX off
+    not=FLAVOUR     left out, and told so, when the whole list runs on that other kernel
     append=WORD     add to the kernel's command line (may be repeated)
     modules=a,b     stock kernel modules put where modprobe finds them
     extras=a,b      programs of the build machine, copied with their libraries
@@ -40,6 +41,7 @@ class Test:
     module: str = "load:"               # what /init's want_module takes
     arguments: tuple = ()
     boot: tuple = ()                    # sorted (option, value) pairs
+    not_on: tuple = ()                  # kernel flavours where the emulator cannot run it
 
     def plan_line(self):
         return " ".join([self.name, str(self.seconds), self.module, *self.arguments])
@@ -65,7 +67,7 @@ class Boot:
 def parse_line(line):
     words, _, arguments = line.partition(" -- ")
     name, *words = words.split()
-    seconds, module, boot = DEFAULT_SECONDS, "load:", []
+    seconds, module, boot, not_on = DEFAULT_SECONDS, "load:", [], []
     for word in words:
         key, _, value = word.partition("=")
         if word.isdigit():
@@ -74,13 +76,16 @@ def parse_line(line):
             module = "noload"
         elif key == "params":
             module = f"load:{value}"
+        elif key == "not" and value:
+            not_on.append(value)
         elif word in BOOT_WORDS:
             boot.append((word, True))
         elif key in BOOT_VALUES and value:
             boot.append((key, value))
         else:
             raise LabError(f"test list: {word!r} is no option (test {name})")
-    return Test(name, seconds, module, tuple(arguments.split()), tuple(sorted(boot)))
+    return Test(name, seconds, module, tuple(arguments.split()), tuple(sorted(boot)),
+                tuple(not_on))
 
 
 def parse(text):
