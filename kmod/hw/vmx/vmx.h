@@ -53,7 +53,6 @@ struct vmx_vcpu {
 	u64 host_cr4;
 	u64 tsc_offset;
 	u64 host_rsp;
-	u32 interruptibility;		/* valid with TPZ_P_SHADOW cached */
 
 	struct tpz_host_regs host;	/* the launcher's thread's, while loaded */
 	u64 host_syscall[VMX_SYSCALL_MSRS];	/* STAR, LSTAR, CSTAR, FMASK, TSC_AUX */
