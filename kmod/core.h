@@ -155,6 +155,7 @@ enum tpz_cr_access { TPZ_MOV_TO_CR, TPZ_MOV_FROM_CR, TPZ_CLTS, TPZ_LMSW };
 struct tpz_exit {
 	u8 reason;		/* enum tpz_exit_reason */
 	u8 insn_bytes;		/* 0: not told for this reason */
+	bool decode;		/* the CPU told no length or operands: cpu/decode_exit.c fills them in before a handler runs */
 	u64 raw_reason;
 	u64 qualification;
 	u64 tsc;		/* host TSC right after the exit */

@@ -28,6 +28,8 @@ struct tpz_hw {
 	u32 backend;		/* enum tpz_backend */
 	const char *rival;	/* KVM's module for the same hardware */
 	const struct tpz_npt_format *npt;
+	bool pdptes_in_memory;	/* PAE paging: the CPU has no PDPTE registers, each walk reads the table at CR3 */
+	bool pending_debug;	/* the control structure has a field for debug traps that wait (v->s.pending_debug) */
 
 	/* Module load and unload. probe() prints one sentence that says what is missing and what to do; available()
 	 * does so if another hypervisor has the hardware: -EBUSY. May sleep
@@ -74,6 +76,7 @@ struct tpz_hw {
 
 extern const struct tpz_hw *tpz_hw;	/* the one in use; set at load */
 extern const struct tpz_hw tpz_hw_vmx;
+extern const struct tpz_hw tpz_hw_svm;
 
 /**
  * tpz_fetch() - make parts of v->s right

@@ -30,6 +30,7 @@ const struct tpz_hw tpz_hw_vmx = {
 	.backend = TPZ_BACKEND_VMX,
 	.rival = "kvm_intel",
 	.npt = &tpz_ept_format,
+	.pending_debug = true,
 	.probe = vmx_probe,
 	.available = vmx_available,
 	.remove = vmx_percpu_exit,

@@ -288,6 +288,7 @@ void vmx_decode_exit(struct tpz_vcpu *v, u32 reason)
 
 	x->raw_reason = reason;
 	x->insn_bytes = 0;
+	x->decode = false;
 	x->qualification = 0;
 	if (unlikely(basic >= VMX_EXIT_COUNT)) {
 		x->reason = TPZ_EXIT_UNKNOWN;

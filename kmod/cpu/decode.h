@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The instruction decoder: bytes to length and operands (SDM vol. 2A, chapter 2; AMD APM vol. 3, chapter 1). Pure: no
+ * allocation, no access to a guest, bounded by 15 bytes; the same source compiles in user space for its tests.
+ */
+#ifndef TPZ_CPU_DECODE_H
+#define TPZ_CPU_DECODE_H
+
+#include <linux/types.h>
+
+#define TPZ_INSN_MAX	15	/* bytes: longer is #GP (SDM vol. 2A, 2.3.11) */
+#define TPZ_NO_REG	0xff
+
+/* The code segment's default sizes */
+enum tpz_decode_mode { TPZ_DECODE_16, TPZ_DECODE_32, TPZ_DECODE_64 };
+
+enum tpz_opcode_map {
+	TPZ_MAP_ONE,		/* one-byte opcodes */
+	TPZ_MAP_0F,
+	TPZ_MAP_0F38,
+	TPZ_MAP_0F3A,
+	TPZ_MAP_3DNOW,		/* 0f 0f: the opcode is the byte behind ModRM and displacement */
+	TPZ_MAP_5,		/* EVEX maps 5 and 6 */
+	TPZ_MAP_6,
+	TPZ_MAP_XOP8,
+	TPZ_MAP_XOP9,
+	TPZ_MAP_XOPA,
+};
+
+enum tpz_encoding { TPZ_LEGACY, TPZ_VEX, TPZ_EVEX, TPZ_XOP };
+
+/**
+ * struct tpz_insn - one decoded instruction
+ * @bytes: its length, 1 to 15
+ * @mode: enum tpz_decode_mode it was decoded for
+ * @encoding: enum tpz_encoding
+ * @map: enum tpz_opcode_map
+ * @lock, @repne, @rep, @opsize, @addrsize: prefixes F0, F2, F3, 66h, 67h that are there (of F2 and F3 the last one)
+ * @rex_w, @has_rex: REX.W (or VEX.W, EVEX.W); a REX prefix right before the opcode
+ * @reg: ModRM.reg, extended
+ * @rm: ModRM.rm of a register operand, extended (has_modrm, !has_memory); or the opcode's own register
+ * @vvvv: VEX and EVEX: the second source
+ * @has_memory: ModRM names memory: @base, @index, @scale (shift: 0 to 3), @displacement, @rip_relative
+ * @segment: of the memory operand: the override, else what its base register implies (enum tpz_seg). For string
+ *	instructions, of their source
+ * @operand_bytes: 2, 4 or 8: of an operand whose size is not fixed by the opcode
+ * @address_bytes: 2, 4 or 8
+ * @immediate: sign-extended where the opcode says so, else zero-extended; far pointers: the offset (the selector is @immediate2)
+ */
+struct tpz_insn {
+	u8 bytes;
+	u8 mode;
+	u8 encoding;
+	u8 map;
+	u8 opcode;
+	bool lock, repne, rep, opsize, addrsize;
+	bool has_rex, rex_w;
+	bool has_modrm, has_memory, rip_relative;
+	u8 modrm;
+	u8 reg, rm, vvvv;
+	u8 base, index, scale;	/* TPZ_NO_REG: none */
+	u8 segment;
+	u8 operand_bytes, address_bytes;
+	u8 displacement_bytes, immediate_bytes;
+	s32 displacement;
+	u64 immediate;
+	u32 immediate2;
+};
+
+/**
+ * tpz_decode() - decode one instruction
+ * @insn: the answer
+ * @code: the bytes at RIP
+ * @count: how many there are; more than TPZ_INSN_MAX are not looked at
+ * @mode: the code segment's
+ *
+ * Judges only what the bytes say: an instruction that this CPU does not have, or that the mode of the guest forbids,
+ * decodes all the same if the opcode map has it.
+ *
+ * Return: 0; -EAGAIN: the instruction is longer than @count (below TPZ_INSN_MAX); -EINVAL: the opcode map has no such
+ * instruction (#UD); -E2BIG: it is longer than 15 bytes (#GP). Context: any.
+ */
+int tpz_decode(struct tpz_insn *insn, const u8 *code, unsigned int count, enum tpz_decode_mode mode);
+
+/**
+ * tpz_effective_address() - the offset of the memory operand in its segment
+ * @gpr: the general registers, indexed by enum tpz_gpr
+ * @rip: of the instruction
+ *
+ * Return: base + index << scale + displacement, cut to the address size. No segment base is added.
+ */
+u64 tpz_effective_address(const struct tpz_insn *insn, const u64 *gpr, u64 rip);
+
+#endif /* TPZ_CPU_DECODE_H */

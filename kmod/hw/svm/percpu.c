@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * SVM on a CPU: EFER.SVME, the host save area (AMD APM vol. 2, 15.4, 15.30.4), and the CPU's ASIDs.
+ *
+ * Translations are tagged by ASID. A CPU hands its ASIDs out in turn; when they run out it starts a new generation, whose
+ * first entry flushes them all. A vCPU keeps its ASID as long as it stays on the CPU and the generation lives.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <asm/msr-index.h>
+#include <asm/virtext.h>
+#include "svm.h"
+
+struct svm_cpu {
+	void *host_save;		/* MSR VM_HSAVE_PA: the CPU's own */
+	void *host_vmcb;		/* VMSAVE's: segments and MSRs of the host, taken as a vCPU is loaded */
+	u64 generation;			/* this CPU, interrupts off */
+	u32 next_asid;
+	bool on;
+};
+
+static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
+
+static void *zeroed_page(int cpu)
+{
+	struct page *page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
+
+	return page ? page_address(page) : NULL;
+}
+
+int svm_percpu_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct svm_cpu *c = &per_cpu(svm_cpus, cpu);
+
+		c->host_save = zeroed_page(cpu);
+		c->host_vmcb = zeroed_page(cpu);
+		c->generation = 1;
+		c->next_asid = svm_caps.asids;		/* the first entry begins a generation, and flushes */
+		if (!c->host_save || !c->host_vmcb) {
+			svm_percpu_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void svm_percpu_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct svm_cpu *c = &per_cpu(svm_cpus, cpu);
+
+		free_page((unsigned long)c->host_save);
+		free_page((unsigned long)c->host_vmcb);
+		c->host_save = NULL;
+		c->host_vmcb = NULL;
+	}
+}
+
+/**
+ * svm_cpu_on() - this CPU may execute VMRUN
+ * Return: 0; -EBUSY: EFER.SVME is set already, by another hypervisor. Context: interrupts off.
+ */
+int svm_cpu_on(void)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	u64 efer = tpz_msr(MSR_EFER);
+
+	if (efer & EFER_SVME)
+		return -EBUSY;
+	tpz_wrmsr(MSR_EFER, efer | EFER_SVME);
+	tpz_wrmsr(MSR_VM_HSAVE_PA, __pa(c->host_save));
+	/* What an earlier owner left under the same ASIDs must not serve our guests */
+	c->generation++;
+	c->next_asid = svm_caps.asids;
+	c->on = true;
+	return 0;
+}
+
+/**
+ * svm_cpu_off() - no VMRUN any more. Context: interrupts off; also from NMI context when the machine crashes
+ */
+void svm_cpu_off(void)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+
+	if (!c->on)
+		return;
+	c->on = false;
+	/* A crash may come with the global interrupt flag clear: INIT would then stay pending for ever */
+	asm volatile("1:	stgi\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : : "memory");
+	tpz_wrmsr(MSR_VM_HSAVE_PA, 0);
+	tpz_wrmsr(MSR_EFER, tpz_msr(MSR_EFER) & ~EFER_SVME);
+}
+
+bool svm_this_cpu_on(void)
+{
+	return __this_cpu_read(svm_cpus.on);
+}
+
+u64 svm_host_vmcb_pa(void)
+{
+	return __pa(__this_cpu_read(svm_cpus.host_vmcb));
+}
+
+void svm_take_asid(struct svm_vcpu *x)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	struct vmcb_control *control = &x->vmcb->control;
+
+	control->tlb_control = TLB_CONTROL_NOTHING;
+	if (likely(x->asid_generation == c->generation && !x->flush))
+		return;
+	x->flush = false;
+	/* A fresh ASID has no translations: as good as a flush, and cheaper */
+	if (c->next_asid >= svm_caps.asids) {
+		c->generation++;
+		c->next_asid = 1;
+		control->tlb_control = TLB_CONTROL_FLUSH_ALL;
+	}
+	x->asid_generation = c->generation;
+	control->guest_asid = c->next_asid++;
+}
