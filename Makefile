@@ -3,7 +3,7 @@
 
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 		    $(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -rV))
-KVER = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null),unknown)
+KVER = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' $(KROOT)$(KDIR)/include/generated/utsrelease.h 2>/dev/null),unknown)
 MODDIR = build/mod-$(KVER)
 PYTHON = /usr/bin/python3
 LAB = $(PYTHON) selftests/lab/lab.py
@@ -21,11 +21,12 @@ help:
 	@echo 'make clean       remove build/'
 
 # Objects of each kernel live in a tree of links of their own, so one checkout builds for many kernels.
+# KROOT: a root directory that holds KDIR and the tools it needs (selftests/lab/kernels.py).
 module:
 	@mkdir -p $(MODDIR)
 	@find $(MODDIR) -xtype l -delete
 	@cp -asf $(CURDIR)/Kbuild $(CURDIR)/kmod $(CURDIR)/uapi $(MODDIR)/
-	+flock $(MODDIR).lock $(MAKE) -C $(KDIR) M=$(CURDIR)/$(MODDIR) modules
+	+flock $(MODDIR).lock $(if $(KROOT),selftests/lab/kernels/enter $(KROOT)) $(MAKE) -C $(KDIR) M=$(CURDIR)/$(MODDIR) modules
 
 # The same, afresh, with every warning on and sparse; any warning is an error.
 module-checked:

@@ -32,7 +32,7 @@ struct tpz_pic;
 struct tpz_apic;
 struct tpz_clock;
 struct tpz_meters;
-struct tpz_cpuid_table;
+struct tpz_processor;
 
 /* ------------------------------------------------------------------ the guest's processor state */
 
@@ -147,7 +147,7 @@ enum tpz_dt_insn {
 	TPZ_SGDT, TPZ_SIDT, TPZ_LGDT, TPZ_LIDT, TPZ_SLDT, TPZ_STR, TPZ_LLDT, TPZ_LTR,
 };
 
-enum tpz_cr_access { TPZ_MOV_TO_CR, TPZ_MOV_FROM_CR, TPZ_CLTS, TPZ_LMSW };
+enum tpz_cr_access { TPZ_MOV_TO_CR, TPZ_MOV_FROM_CR, TPZ_CLTS, TPZ_LMSW, TPZ_SMSW };
 
 /**
  * struct tpz_exit - one trap, normalized: no raw code of a vendor leaves hw/ but for show
@@ -174,6 +174,7 @@ struct tpz_exit {
 			u8 access;	/* enum tpz_cr_access */
 			u8 reg;		/* enum tpz_gpr */
 			u16 lmsw;	/* source of LMSW */
+			struct tpz_operand op;	/* destination of SMSW */
 		} cr;
 		struct {
 			u8 dr;
@@ -293,7 +294,7 @@ struct tpz_vcpu {
 	struct tpz_run *run;		/* TPZ_RUN_BYTES, shared with the launcher: READ_ONCE, then validate */
 	void *run_data;			/* TPZ_RUN_DATA_BYTES, likewise */
 	struct tpz_vcpu_meters *m;	/* (m) */
-	struct tpz_cpuid_table *cpuid;	/* cpu/cpuid.c */
+	struct tpz_processor *processor;	/* cpu/ */
 	struct tpz_apic *apic;	/* irq/; NULL without TPZ_DEVICE_LAPIC */
 	void *fpu;			/* the guest's XSAVE area, tpz_fpu_bytes(), 64-byte aligned */
 	bool host_ran;			/* more than fast handlers ran on this CPU since the last exit */

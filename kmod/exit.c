@@ -3,7 +3,9 @@
  * The dispatch table: who answers each trap; and the tables that join the layers' MSRs to their handlers.
  *
  * A fast handler runs with interrupts off straight after the exit. Where there is none, or it answers TPZ_SLOW, the
- * slow one runs and may sleep. A reason with neither goes to user space with everything the CPU said about it.
+ * slow one runs and may sleep. A reason with neither goes to user space with everything the CPU said about it. Where the
+ * CPU told too little of the instruction, it is decoded first (cpu/decode_exit.c), at best with interrupts off, too; a fast
+ * handler may thus be called with interrupts on.
  */
 #include <linux/kernel.h>
 #include "cpu/cpu.h"
@@ -80,6 +82,7 @@ static const struct {
 	[TPZ_EXIT_TRIPLE_FAULT]		= { NULL, tpz_on_triple_fault },
 	[TPZ_EXIT_INTR_WINDOW]		= { just_resume },
 	[TPZ_EXIT_NMI_WINDOW]		= { just_resume },
+	[TPZ_EXIT_IRET]			= { just_resume },
 	[TPZ_EXIT_TASK_SWITCH]		= { NULL, tpz_on_task_switch },
 	[TPZ_EXIT_CPUID]		= { tpz_on_cpuid },
 	[TPZ_EXIT_HLT]			= { NULL, on_hlt },
@@ -114,6 +117,9 @@ static const struct {
 	[TPZ_EXIT_ENCLS]		= { tpz_on_ud_insn },
 	[TPZ_EXIT_VMFUNC]		= { tpz_on_ud_insn },
 	[TPZ_EXIT_UMWAIT]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_RDPRU]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_MCOMMIT]		= { tpz_on_ud_insn },
+	[TPZ_EXIT_INVLPGB]		= { tpz_on_ud_insn },
 };
 
 /* A handler's answer and what it did must agree: a record is filled exactly if the run goes to user space */
@@ -127,7 +133,7 @@ static enum tpz_next check_answer(struct tpz_vcpu *v, enum tpz_next next)
 	return TPZ_RESUME;
 }
 
-enum tpz_next tpz_exit_fast(struct tpz_vcpu *v)
+static enum tpz_next call_fast(struct tpz_vcpu *v)
 {
 	handler *fast = handlers[v->exit.reason].fast;
 	enum tpz_next next;
@@ -138,10 +144,30 @@ enum tpz_next tpz_exit_fast(struct tpz_vcpu *v)
 	return next == TPZ_SLOW ? next : check_answer(v, next);
 }
 
+enum tpz_next tpz_exit_fast(struct tpz_vcpu *v)
+{
+	enum tpz_next next;
+
+	if (static_branch_unlikely(&tpz_decode_always))
+		tpz_decode_anyway(v);
+	if (v->exit.decode && !tpz_decode_exit(v, false, &next))
+		return next;
+	return call_fast(v);
+}
+
 enum tpz_next tpz_exit_slow(struct tpz_vcpu *v)
 {
 	handler *slow = handlers[v->exit.reason].slow;
+	enum tpz_next next;
 
+	/* The instruction could not be read without sleeping, so the fast handler has not run yet */
+	if (unlikely(v->exit.decode)) {
+		if (!tpz_decode_exit(v, true, &next))
+			return check_answer(v, next);
+		next = call_fast(v);
+		if (next != TPZ_SLOW)
+			return next;
+	}
 	if (!slow) {
 		tpz_user_exit(v, v->exit.reason);
 		return TPZ_TO_USER;

@@ -4,7 +4,11 @@
  */
 #define pr_fmt(fmt) "trapeze: " fmt
 #include <linux/cpu.h>
+#ifdef TPZ_HAVE_ENTRY_VIRT
+#include <linux/entry-virt.h>
+#else
 #include <linux/entry-kvm.h>
+#endif
 #include <linux/hw_breakpoint.h>
 #ifndef TPZ_HAVE_XFER_VOID
 #include <linux/kvm_host.h>
@@ -24,20 +28,47 @@
 #include <asm/extable_fixup_types.h>
 #include <asm/mce.h>
 #include <asm/nospec-branch.h>
+#include <asm/perf_event.h>
 #include <asm/reboot.h>
 #include <asm/tlbflush.h>
 #include "host.h"
 
-/* ---- registers with a shadow */
+/* ---- VMX operation of this CPU */
 
-void tpz_host_set_vmxe(void)
+static void change_vmxe(bool on, bool in_kernels_copy)
 {
-	cr4_set_bits_irqsoff(X86_CR4_VMXE);
+	unsigned long cr4 = __read_cr4() & ~X86_CR4_VMXE;
+
+#ifndef TPZ_KVM_FENCE
+	if (in_kernels_copy) {
+		if (on)
+			cr4_set_bits_irqsoff(X86_CR4_VMXE);
+		else
+			cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+		return;
+	}
+#endif
+	asm volatile("mov %0, %%cr4" : : "r" (on ? cr4 | X86_CR4_VMXE : cr4) : "memory");
 }
 
-void tpz_host_clear_vmxe(void)
+/* On CPUs that cannot trace in VMX operation VMXON stops the trace, behind its driver's back */
+static void tell_intel_pt(bool vmx_on)
 {
-	cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+#ifndef TPZ_KVM_FENCE
+	intel_pt_handle_vmx(vmx_on);
+#endif
+}
+
+void tpz_host_vmx_begin(bool keep)
+{
+	tell_intel_pt(true);
+	change_vmxe(true, keep);
+}
+
+void tpz_host_vmx_end(bool kept)
+{
+	change_vmxe(false, kept);
+	tell_intel_pt(false);
 }
 
 /* ---- other users */
@@ -310,9 +341,16 @@ void tpz_host_mitigations_init(void)
 		 || boot_cpu_has_bug(X86_BUG_RFDS)
 #endif
 		);
+#ifdef X86_FEATURE_CLEAR_CPU_BUF_VM
+	tpz_host_mitigations.verw |= boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF_VM);	/* AMD: TSA */
+#endif
 	tpz_host_mitigations.l1d_flush = !off && boot_cpu_has_bug(X86_BUG_L1TF) &&
 		boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+#ifdef X86_FEATURE_USE_IBPB
 	tpz_host_mitigations.ibpb = !off && boot_cpu_has(X86_FEATURE_USE_IBPB);
+#else
+	tpz_host_mitigations.ibpb = !off && boot_cpu_has(X86_FEATURE_IBPB);	/* the kernel's own choice is fenced */
+#endif
 #if defined(X86_FEATURE_IBPB_EXIT_TO_USER) && !defined(TPZ_KVM_FENCE)
 	tpz_host_mitigations.vmscape = boot_cpu_has(X86_FEATURE_IBPB_EXIT_TO_USER);
 #endif

@@ -72,10 +72,21 @@ static inline void tpz_host_interrupt(int cpu)
 #include <asm/processor.h>
 #endif
 
-/* ---- this CPU's registers that the kernel shadows */
+/* ---- VMX operation of this CPU */
 
-void tpz_host_set_vmxe(void);		/* CR4.VMXE, the kernel's shadow included. Interrupts off */
-void tpz_host_clear_vmxe(void);
+/*
+ * The kernel writes CR4 from a copy of its own, at a context switch for one: where it keeps the helpers that change this
+ * copy for KVM alone, CR4.VMXE can be set only while interrupts stay off.
+ */
+#ifdef TPZ_KVM_FENCE
+#define TPZ_HOST_CAN_KEEP_VMXE	false
+#else
+#define TPZ_HOST_CAN_KEEP_VMXE	true
+#endif
+
+/* Before VMXON, and after VMXOFF: CR4.VMXE, and Intel PT's driver is told. @keep: beyond this stretch of interrupts off */
+void tpz_host_vmx_begin(bool keep);
+void tpz_host_vmx_end(bool kept);
 
 /* ---- other users of the CPU's virtualization */
 

@@ -24,30 +24,73 @@ bool tpz_test_mode;
 module_param_named(test, tpz_test_mode, bool, 0444);
 MODULE_PARM_DESC(test, "allow TPZ_POKE, for the selftests (default: no)");
 
-/* The first backend whose vendor's extension this CPU has decides */
+static char *backend = "auto";
+module_param(backend, charp, 0444);
+MODULE_PARM_DESC(backend, "the virtualization extension to use: auto (default), vmx or svm");
+
+static char *decode = "needed";
+module_param(decode, charp, 0444);
+MODULE_PARM_DESC(decode, "which trapped instructions are decoded: needed (default), or always, and compared with what the CPU told, for the selftests");
+
+static const struct {
+	const char *name;
+	const struct tpz_hw *hw;
+	const char *missing;
+} backends[] = {
+	{ "vmx", &tpz_hw_vmx, "this CPU has no VMX (CPUID.1:ECX[5] is 0): that takes a processor with Intel VT-x" },
+	{ "svm", &tpz_hw_svm, "this CPU has no SVM (CPUID.80000001h:ECX[2] is 0): that takes a processor with AMD-V" },
+};
+
+/* The first backend whose vendor's extension this CPU has decides, or the one that was asked for */
 static int find_backend(void)
 {
-	static const struct tpz_hw *const backends[] = { &tpz_hw_vmx };
+	const bool any = !strcmp(backend, "auto");
+	const char *missing = "this CPU has neither VMX (Intel VT-x) nor SVM (AMD-V)";
+	bool known = any;
 	unsigned int i;
 	int ret = -ENODEV;
 
 	for (i = 0; i < ARRAY_SIZE(backends) && ret == -ENODEV; i++) {
-		ret = backends[i]->probe();
+		if (!any && strcmp(backend, backends[i].name))
+			continue;
+		known = true;
+		ret = backends[i].hw->probe();
 		if (!ret)
-			tpz_hw = backends[i];
+			tpz_hw = backends[i].hw;
+		if (!any)
+			missing = backends[i].missing;
+	}
+	if (!known) {
+		pr_err("backend=%s is unknown; it is auto, vmx or svm\n", backend);
+		return -EINVAL;
 	}
 	if (ret == -ENODEV)
-		pr_err("this CPU has no VMX (CPUID.1:ECX[5] is 0): a processor with Intel VT-x is needed, or a lab machine (make lab)\n");
+		pr_err("%s; without one, there is the lab (make lab)\n", missing);
 	return ret;
 }
 
-static int parse_enable(bool *at_load)
+/* A parameter that is one of two words. Return: 0 or 1: which; -EINVAL */
+static int one_of(const char *parameter, const char *value, const char *first, const char *second)
 {
-	*at_load = !strcmp(enable, "load");
-	if (*at_load || !strcmp(enable, "first-vm"))
+	if (!strcmp(value, first))
 		return 0;
-	pr_err("enable=%s is unknown; it is load or first-vm\n", enable);
+	if (!strcmp(value, second))
+		return 1;
+	pr_err("%s=%s is unknown; it is %s or %s\n", parameter, value, first, second);
 	return -EINVAL;
+}
+
+static int parse_parameters(bool *at_load)
+{
+	int which = one_of("enable", enable, "load", "first-vm");
+
+	if (which < 0)
+		return which;
+	*at_load = !which;
+	which = one_of("decode", decode, "needed", "always");
+	if (which > 0)
+		static_branch_enable(&tpz_decode_always);
+	return min(which, 0);
 }
 
 static int __init trapeze_init(void)
@@ -55,7 +98,7 @@ static int __init trapeze_init(void)
 	bool at_load;
 	int ret;
 
-	ret = parse_enable(&at_load) ?: tpz_fpu_init() ?: find_backend();
+	ret = parse_parameters(&at_load) ?: tpz_fpu_init() ?: find_backend();
 	if (ret)
 		return ret;
 	tpz_host_mitigations_init();

@@ -79,6 +79,15 @@ static bool debug_trap_due(const struct tpz_vcpu *v)
 	return v->s.pending_debug & (TPZ_PENDING_DEBUG_BS | TPZ_PENDING_DEBUG_ENABLED);
 }
 
+/* A CPU whose control structure has no field for a trap that waits is told of it as an exception */
+static bool debug_trap_is_ours(struct tpz_vcpu *v)
+{
+	if (likely(tpz_hw->pending_debug))
+		return false;
+	tpz_fetch(v, TPZ_P_SHADOW);
+	return unlikely(debug_trap_due(v)) && !v->s.mov_ss_shadow;
+}
+
 static bool can_take_interrupt(struct tpz_vcpu *v)
 {
 	tpz_fetch(v, TPZ_P_RFLAGS | TPZ_P_SHADOW);
@@ -91,11 +100,19 @@ static bool can_take_nmi(struct tpz_vcpu *v)
 	return !v->s.nmi_blocked && !v->s.mov_ss_shadow && !v->s.sti_shadow && !debug_trap_due(v);
 }
 
-/* What an earlier entry began and an exit cut off comes first; then an NMI; then an interrupt (SDM vol. 3A, 6.9) */
+/* What an earlier entry began and an exit cut off comes first; then a trap; an NMI; an interrupt (SDM vol. 3A, 6.9) */
 static void choose_event(struct tpz_vcpu *v)
 {
 	if (v->event.valid)
 		return;
+	if (debug_trap_is_ours(v)) {
+		const u64 traps = v->s.pending_debug;
+
+		v->s.pending_debug = 0;
+		tpz_dirty(v, TPZ_P_SHADOW);
+		tpz_queue_debug(v, traps);
+		return;
+	}
 	if (atomic_read(&v->nmi_pending) && can_take_nmi(v)) {
 		atomic_set(&v->nmi_pending, 0);
 		v->event = (struct tpz_event) { .valid = true, .type = TPZ_EVENT_NMI, .vector = X86_TRAP_NMI };
@@ -114,21 +131,7 @@ static void choose_event(struct tpz_vcpu *v)
 
 static void open_windows(struct tpz_vcpu *v)
 {
-	bool interrupt = v->apic && tpz_apic_pending(v) >= 0;
-	bool nmi = atomic_read(&v->nmi_pending);
-
-	/*
-	 * Under the shadow of STI an NMI window may open at once, before the instruction (SDM vol. 3C, 26.2), and so would
-	 * for ever; the interrupt window opens behind it.
-	 */
-	if (unlikely(nmi)) {
-		tpz_fetch(v, TPZ_P_SHADOW);
-		if (v->s.sti_shadow && !v->s.nmi_blocked) {
-			nmi = false;
-			interrupt = true;
-		}
-	}
-	tpz_hw->windows(v, interrupt, nmi);
+	tpz_hw->windows(v, v->apic && tpz_apic_pending(v) >= 0, atomic_read(&v->nmi_pending));
 }
 
 /* Interrupts off, right before the entry */
@@ -392,7 +395,7 @@ int tpz_vcpu_run(struct tpz_vcpu *v)
 
 static int create_parts(struct tpz_vcpu *v)
 {
-	int ret = tpz_cpuid_create(v) ?: tpz_fpu_create(v);
+	int ret = tpz_processor_create(v) ?: tpz_fpu_create(v);
 
 	if (ret)
 		return ret;
@@ -470,7 +473,7 @@ void tpz_vcpu_destroy(struct tpz_vcpu *v)
 		tpz_apic_destroy(v);
 	tpz_hw->vcpu_destroy(v);
 	tpz_fpu_destroy(v);
-	tpz_cpuid_destroy(v);
+	tpz_processor_destroy(v);
 	/* A mapping of the run pages may outlive us: each holds its own reference */
 	if (v->run)
 		free_pages((unsigned long)v->run, get_order(TPZ_RUN_BYTES));

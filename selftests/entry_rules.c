@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A refused VM entry explains itself: rules of the SDM's chapter "VM Entries" are broken one by one, by writing
- * a VMCS field behind the module's back (TPZ_POKE; the module is loaded with test=1). Each time TPZ_RUN must name the
- * rule, and the guest must go on afterwards as if nothing had happened.
+ * A refused entry explains itself: the manual's rules for a VMCS or VMCB are broken one by one, by writing a field behind
+ * the module's back (TPZ_POKE; the module is loaded with test=1). Each time TPZ_RUN must name the rule, and the guest must
+ * go on afterwards as if nothing had happened.
  *
- * The CPU's own opinion counts, too: the lab machine's emulator says why it refuses an entry. What it must say is told
- * in a line "# emulator: …", and the lab compares these lines with the emulator's log, one by one.
+ * The CPU's own opinion counts, too: Bochs says why it refuses an entry. What it must say is told in a line
+ * "# emulator: …", and the lab compares these lines with the emulator's log, one by one. QEMU refuses without a word.
  *
- * Only rules that this emulator checks are broken: an entry that it let in with a wrong host state would take the
+ * Only rules that the lab's emulators check are broken: an entry that they let in with a wrong host state would take the
  * machine along.
  */
 #define _GNU_SOURCE
 #include "vm.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
+typedef __u8 u8;
+typedef __u16 u16;
 typedef __u32 u32;
+typedef __u64 u64;
+#include "../kmod/hw/svm/vmcb.h"
 #include "../kmod/hw/vmx/vmcs.h"
 
 /* ------------------------------------------------------------------ guests */
@@ -62,20 +68,8 @@ struct rule {
 	__u32 field;
 	__u32 flags;
 	__u64 value;
-	const char *emulator;	/* what the emulator must say of it */
+	const char *emulator;	/* what the emulator must say of it, if it talks */
 };
-
-#define SET(field, value)	VMCS_##field, 0, value
-#define FLIP(field, value)	VMCS_##field, TPZ_POKE_XOR, value
-#define NOT_CANONICAL		(1ULL << 63)
-#define TOO_WIDE		(1ULL << 60)	/* for a physical address */
-#define CR0_PE_PG		0x80000001
-#define CR0_NE			(1 << 5)
-#define CR4_PAE			(1 << 5)
-#define CR4_VMXE		(1 << 13)
-#define CR4_PCIDE		(1 << 17)
-#define EFER_LME		(1 << 8)
-#define RFLAGS_FIXED		(1 << 1)
 
 static int poke(struct vcpu *vcpu, __u32 field, __u32 flags, __u64 value)
 {
@@ -91,12 +85,19 @@ struct refusal {
 	__u64 qualification;
 };
 
-static const struct refusal controls = { VMX_ERROR_ENTRY_CONTROLS, 0, 0 };
-static const struct refusal host_state = { VMX_ERROR_ENTRY_HOST_STATE, 0, 0 };
-#define GUEST_STATE	(VMX_EXIT_ENTRY_FAILURE | VMX_EXIT_INVALID_GUEST_STATE)
-static const struct refusal guest_state = { 0, GUEST_STATE, 0 };
-static const struct refusal guest_pdpte = { 0, GUEST_STATE, ENTRY_FAILURE_PDPTE };
-static const struct refusal guest_link = { 0, GUEST_STATE, ENTRY_FAILURE_LINK_POINTER };
+/* What differs between the vendors, beside the rules themselves */
+struct vendor {
+	const char *chapter;		/* of the manual that has the rules */
+	struct sample {
+		const struct rule *rule;
+		const struct refusal *refusal;
+		const char *log;
+	} samples[2];			/* rules of all modes, for the cases that any rule will do for */
+	const __u32 *unpokeable;	/* fields that TPZ_POKE does not know or must not write */
+	unsigned int nr_unpokeable;
+};
+
+static const struct vendor *vendor;
 
 /* Return: whether the refusal was explained right */
 static bool break_rule(struct vcpu *vcpu, const struct rule *rule, const struct refusal *refusal)
@@ -104,13 +105,14 @@ static bool break_rule(struct vcpu *vcpu, const struct rule *rule, const struct 
 	const volatile struct tpz_run_entry_failed *failed = &vcpu->run->entry_failed;
 	char start[64];
 
-	ktap_diag("emulator: %s", rule->emulator);
+	if (rule->emulator)
+		ktap_diag("emulator: %s", rule->emulator);
 	CHECK_SYS(poke(vcpu, rule->field, rule->flags, rule->value));
 	vcpu_run(vcpu);
 	snprintf(start, sizeof(start), "%s: ", rule->name);
 	return vcpu->run->reason == TPZ_EXIT_ENTRY_FAILED &&
 	       !strcmp((const char *)failed->rule, rule->name) &&
-	       !strncmp((const char *)failed->section, "29.", 3) &&
+	       !strncmp((const char *)failed->section, vendor->chapter, strlen(vendor->chapter)) &&
 	       !strncmp((const char *)failed->text, start, strlen(start)) &&
 	       failed->hw_error == refusal->error && failed->hw_reason == refusal->reason &&
 	       vcpu->run->qualification == refusal->qualification;
@@ -143,207 +145,44 @@ static void break_rules(const struct rule *rules, unsigned int count, const stru
 	CHECK_EQ(wrong, 0);
 }
 
-/* ------------------------------------------------------------------ the rules, in the SDM's order (29.2 to 29.3) */
+/* ------------------------------------------------------------------ the rules */
 
-static const struct rule execution_rules[] = {
-	{ "pin-controls-required", ANY, FLIP(PIN_BASED_CONTROLS, BIT(1)), "pin-based controls allowed 0-settings" },
-	{ "pin-controls-supported", ANY, FLIP(PIN_BASED_CONTROLS, BIT(8)), "pin-based controls allowed 1-settings" },
-	{ "primary-controls-required", ANY, FLIP(PRIMARY_CONTROLS, BIT(1)), "proc-based controls allowed 0-settings" },
-	{ "primary-controls-supported", ANY, FLIP(PRIMARY_CONTROLS, BIT(0)),
-	  "proc-based controls allowed 1-settings" },
-	{ "secondary-controls-supported", ANY, FLIP(SECONDARY_CONTROLS, BIT(29)),
-	  "secondary controls allowed 1-settings" },
-	{ "cr3-target-count", ANY, SET(CR3_TARGET_COUNT, 5), "too may CR3 targets 5" },
-	{ "msr-bitmap-address", ANY, SET(MSR_BITMAP, 1), "MSR bitmap phy addr malformed" },
-	{ "msr-bitmap-address", ANY, FLIP(MSR_BITMAP, TOO_WIDE), "MSR bitmap phy addr malformed" },
-	{ "virtual-nmis-need-nmi-exiting", ANY, FLIP(PIN_BASED_CONTROLS, PIN_NMI_EXITING),
-	  "misconfigured virtual NMI control" },
-	{ "x2apic-virtualization-needs-tpr-shadow", ANY, FLIP(SECONDARY_CONTROLS, SECONDARY_VIRTUALIZE_X2APIC),
-	  "APIC virtualization is enabled without TPR shadow" },
-	{ "vpid", ANY, SET(VPID, 0), "guest VPID == 0" },
-	{ "eptp-memory-type", ANY, FLIP(EPTP, 1), "invalid EPTPTR value" },
-	{ "eptp-walk-length", ANY, FLIP(EPTP, EPTP_WALK_LENGTH_4), "invalid EPTPTR value" },
-	{ "eptp-reserved", ANY, FLIP(EPTP, BIT(8)), "invalid EPTPTR value" },
-	{ "eptp-width", ANY, FLIP(EPTP, TOO_WIDE), "invalid EPTPTR value" },
-	{ "unrestricted-guest-needs-ept", ANY, FLIP(SECONDARY_CONTROLS, SECONDARY_ENABLE_EPT),
-	  "unrestricted guest without EPT" },
-};
-
-static void execution_controls(void)
-{
-	break_rules(execution_rules, ARRAY_SIZE(execution_rules), &controls);
-}
-
-static const struct rule exit_entry_rules[] = {
-	{ "exit-controls-required", ANY, FLIP(EXIT_CONTROLS, BIT(0)), "vmexit controls allowed 0-settings" },
-	{ "preemption-timer-saved", ANY, FLIP(EXIT_CONTROLS, EXIT_SAVE_PREEMPTION_TIMER),
-	  "save_VMX_preemption_timer VMEXIT control is set" },
-	{ "entry-controls-required", ANY, FLIP(ENTRY_CONTROLS, BIT(0)), "vmentry controls allowed 0-settings" },
-	{ "entry-controls-supported", ANY, FLIP(ENTRY_CONTROLS, BIT(31)), "vmentry controls allowed 1-settings" },
-	{ "event-type", L | P, SET(ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_RESERVED_TYPE),
-	  "bad injected event type 1" },
-	{ "event-nmi-vector", L | P, SET(ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_NMI | 3),
-	  "bad injected event vector 3" },
-	{ "event-exception-vector", L | P, SET(ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_HARDWARE_EXCEPTION | 32),
-	  "bad injected event vector 32" },
-	{ "event-error-code-given", L | P, SET(ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_HARDWARE_EXCEPTION | 13),
-	  "injected event vector 13 broken error code" },
-	{ "event-error-code-withheld", ANY,
-	  SET(ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_HARDWARE_EXCEPTION | INTR_INFO_ERROR_CODE | 6),
-	  "injected event vector 6 broken error code" },
-	{ "event-reserved", ANY, SET(ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_NMI | BIT(12) | 2),
-	  "broken interruption info field" },
-};
-
-static void exit_and_entry_controls(void)
-{
-	break_rules(exit_entry_rules, ARRAY_SIZE(exit_entry_rules), &controls);
-}
-
-static const struct rule host_rules[] = {
-	{ "host-cr0-required", ANY, FLIP(HOST_CR0, CR0_NE), "host state invalid CR0" },
-	{ "host-cr3", ANY, FLIP(HOST_CR3, TOO_WIDE), "host state invalid CR3" },
-	{ "host-cr4-required", ANY, FLIP(HOST_CR4, CR4_VMXE), "host state invalid CR4" },
-	{ "host-sysenter-esp", ANY, SET(HOST_IA32_SYSENTER_ESP, NOT_CANONICAL), "host SYSENTER_ESP_MSR non canonical" },
-	{ "host-sysenter-eip", ANY, SET(HOST_IA32_SYSENTER_EIP, NOT_CANONICAL), "host SYSENTER_EIP_MSR non canonical" },
-	{ "host-pat", ANY, SET(HOST_IA32_PAT, 2), "invalid Memory Type in host MSR_PAT" },
-	{ "host-efer-reserved", ANY, FLIP(HOST_IA32_EFER, 1ULL << 63), "host EFER reserved bits set" },
-	/* The rule that we meet first; the emulator begins with "ia32e-host-stays-ia32e", which is broken with it */
-	{ "host-efer-mode", ANY, FLIP(EXIT_CONTROLS, EXIT_HOST_ADDRESS_SPACE_SIZE), "x86-64 host control invalid" },
-	{ "host-ds-selector", ANY, SET(HOST_DS_SELECTOR, 3), "host segreg 3 TI/RPL != 0" },
-	{ "host-tr-selector", ANY, SET(HOST_TR_SELECTOR, 3), "invalid host TR selector" },
-	{ "host-cs-not-null", ANY, SET(HOST_CS_SELECTOR, 0), "host CS selector 0" },
-	{ "host-tr-not-null", ANY, SET(HOST_TR_SELECTOR, 0), "invalid host TR selector" },
-	{ "host-fs-base", ANY, SET(HOST_FS_BASE, NOT_CANONICAL), "host FS BASE non canonical" },
-	{ "host-gs-base", ANY, SET(HOST_GS_BASE, NOT_CANONICAL), "host GS BASE non canonical" },
-	{ "host-gdtr-base", ANY, SET(HOST_GDTR_BASE, NOT_CANONICAL), "host GDTR BASE non canonical" },
-	{ "host-idtr-base", ANY, SET(HOST_IDTR_BASE, NOT_CANONICAL), "host IDTR BASE non canonical" },
-	{ "host-tr-base", ANY, SET(HOST_TR_BASE, NOT_CANONICAL), "host TR BASE non canonical" },
-	{ "host-pae", ANY, FLIP(HOST_CR4, CR4_PAE), "host CR4.PAE=0 with x86-64 host" },
-	{ "host-rip", ANY, SET(HOST_RIP, NOT_CANONICAL), "host RIP non-canonical" },
-};
-
-static void host(void)
-{
-	break_rules(host_rules, ARRAY_SIZE(host_rules), &host_state);
-}
-
-static const struct rule register_rules[] = {
-	{ "guest-cr0-required", ANY, FLIP(GUEST_CR0, CR0_NE), "guest invalid CR0" },
-	{ "guest-pg-needs-pe", P, FLIP(GUEST_CR0, CR0_PE_PG), "guest CR0.PG without CR0.PE" },
-	{ "ia32e-guest-needs-pae", L, FLIP(GUEST_CR4, CR4_PAE), "guest CR4.PAE=0 in x86-64 mode" },
-	{ "guest-pcide-needs-ia32e", P, FLIP(GUEST_CR4, CR4_PCIDE), "CR4.PCIDE set in 32-bit guest" },
-	{ "guest-cr3", ANY, FLIP(GUEST_CR3, TOO_WIDE), "guest invalid CR3" },
-	{ "guest-dr7", ANY, FLIP(GUEST_DR7, 1ULL << 32), "guest invalid DR7" },
-	{ "guest-sysenter-esp", ANY, SET(GUEST_IA32_SYSENTER_ESP, NOT_CANONICAL),
-	  "guest SYSENTER_ESP_MSR non canonical" },
-	{ "guest-sysenter-eip", ANY, SET(GUEST_IA32_SYSENTER_EIP, NOT_CANONICAL),
-	  "guest SYSENTER_EIP_MSR non canonical" },
-	{ "guest-pat", ANY, SET(GUEST_IA32_PAT, 2), "invalid Memory Type in guest MSR_PAT" },
-	{ "guest-efer-reserved", ANY, FLIP(GUEST_IA32_EFER, 1ULL << 63), "guest EFER reserved bits set" },
-	{ "guest-efer-lma", L, SET(GUEST_IA32_EFER, 0), "guest EFER.LMA doesn't match x86_64_guest" },
-	{ "guest-efer-lme", L, FLIP(GUEST_IA32_EFER, EFER_LME), "inconsistent value" },
-};
-
-static void guest_registers(void)
-{
-	break_rules(register_rules, ARRAY_SIZE(register_rules), &guest_state);
-}
-
-static const struct rule segment_rules[] = {
-	{ "guest-tr-base", ANY, SET(GUEST_TR_BASE, NOT_CANONICAL), "guest TR.BASE non canonical" },
-	{ "guest-fs-base", ANY, SET(GUEST_FS_BASE, NOT_CANONICAL), "guest FS.BASE non canonical" },
-	{ "guest-gs-base", ANY, SET(GUEST_GS_BASE, NOT_CANONICAL), "guest GS.BASE non canonical" },
-	{ "guest-cs-base", ANY, SET(GUEST_CS_BASE, 1ULL << 32), "guest CS.BASE > 32 bit" },
-	{ "guest-ss-type", P, FLIP(GUEST_SS_ACCESS_RIGHTS, VMCS_AR_TYPE_WRITABLE), "guest SS.TYPE" },
-	{ "guest-ds-type-accessed", ANY, FLIP(GUEST_DS_ACCESS_RIGHTS, VMCS_AR_TYPE_ACCESSED), "guest DS not ACCESSED" },
-	{ "guest-cs-s", ANY, FLIP(GUEST_CS_ACCESS_RIGHTS, VMCS_AR_S), "guest CS not segment" },
-	{ "guest-cs-present", ANY, FLIP(GUEST_CS_ACCESS_RIGHTS, VMCS_AR_P), "guest CS not present" },
-	{ "guest-cs-reserved-low", ANY, FLIP(GUEST_CS_ACCESS_RIGHTS, BIT(8)), "guest CS.AR/LIMIT malformed" },
-	{ "guest-cs-db", L, FLIP(GUEST_CS_ACCESS_RIGHTS, VMCS_AR_DB), "x86_64 guest wrong CS.D_B/L" },
-	{ "guest-es-granularity-pages", L | P, SET(GUEST_ES_LIMIT, 0xffff0), "guest ES.AR/LIMIT malformed" },
-	{ "guest-tr-type", ANY, FLIP(GUEST_TR_ACCESS_RIGHTS, 2), "guest incorrect TR type" },
-	{ "guest-tr-usable", ANY, FLIP(GUEST_TR_ACCESS_RIGHTS, VMCS_AR_UNUSABLE), "guest TR invalid" },
-	{ "guest-tr-present", ANY, FLIP(GUEST_TR_ACCESS_RIGHTS, VMCS_AR_P), "guest TR not present" },
-	{ "guest-ldtr-type", ANY, SET(GUEST_LDTR_ACCESS_RIGHTS, VMCS_AR_P | 3), "guest incorrect LDTR type (3)" },
-};
-
-static void guest_segments(void)
-{
-	break_rules(segment_rules, ARRAY_SIZE(segment_rules), &guest_state);
-}
-
-static const struct rule state_rules[] = {
-	{ "guest-gdtr-base", ANY, SET(GUEST_GDTR_BASE, NOT_CANONICAL), "IDTR.BASE non canonical" },
-	{ "guest-idtr-base", ANY, SET(GUEST_IDTR_BASE, NOT_CANONICAL), "IDTR.BASE non canonical" },
-	{ "guest-gdtr-limit", ANY, SET(GUEST_GDTR_LIMIT, 0x10000), "guest GDTR/IDTR limit > 0xFFFF" },
-	{ "guest-idtr-limit", ANY, SET(GUEST_IDTR_LIMIT, 0x10000), "guest GDTR/IDTR limit > 0xFFFF" },
-	{ "guest-rip-32bit", P | R, FLIP(GUEST_RIP, 1ULL << 32), "guest RIP > 32 bit" },
-	{ "guest-rflags-reserved", ANY, FLIP(GUEST_RFLAGS, BIT(3)), "RFLAGS reserved bits are set" },
-	{ "guest-rflags-fixed", ANY, FLIP(GUEST_RFLAGS, RFLAGS_FIXED), "RFLAGS[1] cleared" },
-	{ "guest-rflags-if", ANY, SET(ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_EXTERNAL | 48),
-	  "guest interrupts blocked when injecting external interrupt" },
-	{ "guest-activity", ANY, SET(GUEST_ACTIVITY, 9), "guest activity state 9" },
-	{ "guest-interruptibility-reserved", ANY, SET(GUEST_INTERRUPTIBILITY, 0x20),
-	  "guest interruptibility state broken" },
-	{ "guest-sti-or-mov-ss", ANY, SET(GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS),
-	  "guest interruptibility state broken" },
-	{ "guest-sti-needs-if", ANY, SET(GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_STI),
-	  "guest interrupts can't be blocked by STI when EFLAGS.IF = 0" },
-	{ "guest-smi-blocking", ANY, SET(GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_SMI),
-	  "SMI blocked when not in SMM mode" },
-	{ "guest-pending-debug-reserved", ANY, SET(GUEST_PENDING_DEBUG, BIT(13)), "guest tmpDR6 reserved bits" },
-};
-
-static const struct rule link_rules[] = {
-	{ "vmcs-link-alignment", ANY, SET(LINK_POINTER, 0x800), "VMCS link pointer malformed" },
-	{ "vmcs-link-width", ANY, SET(LINK_POINTER, TOO_WIDE), "VMCS link pointer malformed" },
-};
-
-static const struct rule pdpte_rules[] = {
-	{ "guest-pdpte0", A, FLIP(GUEST_PDPTE0, BIT(1)), "EPT Guest State PDPTRs Checks Failed" },
-	{ "guest-pdpte3", A, SET(GUEST_PDPTE3, TOO_WIDE | 1), "EPT Guest State PDPTRs Checks Failed" },
-};
-
-static void guest_other_state(void)
-{
-	break_rules(state_rules, ARRAY_SIZE(state_rules), &guest_state);
-	break_rules(link_rules, ARRAY_SIZE(link_rules), &guest_link);
-	break_rules(pdpte_rules, ARRAY_SIZE(pdpte_rules), &guest_pdpte);
-}
+#include "entry_rules_vmx.h"
+#include "entry_rules_svm.h"
 
 /* ------------------------------------------------------------------ what else a refusal must (not) do */
 
-static const struct rule by_controls = { "vpid", ANY, SET(VPID, 0), "guest VPID == 0" };
-static const struct rule by_state = { "guest-activity", ANY, SET(GUEST_ACTIVITY, 9), "guest activity state 9" };
+static bool break_sample(struct vcpu *vcpu, unsigned int i)
+{
+	return break_rule(vcpu, vendor->samples[i].rule, vendor->samples[i].refusal);
+}
 
-/* VMLAUNCH is refused, not VMRESUME; and twice in a row */
+/* On VMX: VMLAUNCH is refused, not VMRESUME. And twice in a row */
 static void the_first_entry(void)
 {
 	struct guest guest = create_guest(LONG);
 
-	CHECK(break_rule(guest.vcpu, &by_controls, &controls));
-	CHECK(break_rule(guest.vcpu, &by_state, &guest_state));
+	CHECK(break_sample(guest.vcpu, 0));
+	CHECK(break_sample(guest.vcpu, 1));
 	goes_on(&guest);
-	CHECK(break_rule(guest.vcpu, &by_state, &guest_state));
-	CHECK(break_rule(guest.vcpu, &by_controls, &controls));
+	CHECK(break_sample(guest.vcpu, 1));
+	CHECK(break_sample(guest.vcpu, 0));
 	goes_on(&guest);
 }
 
 static void no_register_changes(void)
 {
-	static const struct rule *const rules[] = { &by_controls, &by_state };
 	const __u64 groups = TPZ_STATE_REGS | TPZ_STATE_SEGMENTS | TPZ_STATE_CONTROL | TPZ_STATE_DEBUG |
 		TPZ_STATE_EVENTS;
 
 	for (int mode = 0; mode < MODES; mode++)
-		for (unsigned int i = 0; i < ARRAY_SIZE(rules); i++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(vendor->samples); i++) {
 			struct guest guest = create_guest(mode);
 			struct tpz_state before, after;
 
 			goes_on(&guest);
 			before = vcpu_get(guest.vcpu, groups);
-			CHECK(break_rule(guest.vcpu, rules[i], i ? &guest_state : &controls));
+			CHECK(break_sample(guest.vcpu, i));
 			after = vcpu_get(guest.vcpu, groups);
 			CHECK_EQ(guest.vcpu->run->rip, before.regs.rip);
 			CHECK_EQ(memcmp(&before, &after, sizeof(before)), 0);
@@ -375,7 +214,7 @@ static void an_event_is_kept(void)
 	guest_on(2, on_nmi);
 	state.events.nmi_pending = 1;
 	vcpu_set(vcpu, &state);
-	CHECK(break_rule(vcpu, &by_state, &guest_state));
+	CHECK(break_sample(vcpu, 1));
 	CHECK_EQ(nmis, 0);
 	CHECK_EQ(vcpu_finish(vcpu), 7);
 	CHECK_EQ(nmis, 1);
@@ -385,22 +224,21 @@ static void an_event_is_kept(void)
 
 static void the_log_tells_each_rule_once(void)
 {
-	int log1, log2;
+	int logs[ARRAY_SIZE(vendor->samples)];
 
 	module_reload("test=1");	/* which forgets what it has told */
-	log1 = kernel_log();
-	log2 = kernel_log();
+	for (unsigned int i = 0; i < ARRAY_SIZE(logs); i++)
+		logs[i] = kernel_log();
 	for (int vms = 0; vms < 2; vms++) {
 		struct guest guest = create_guest(LONG);
 
-		for (int times = 0; times < 2; times++) {
-			CHECK(break_rule(guest.vcpu, &by_state, &guest_state));
-			CHECK(break_rule(guest.vcpu, &by_controls, &controls));
-		}
+		for (int times = 0; times < 2; times++)
+			for (unsigned int i = 0; i < ARRAY_SIZE(logs); i++)
+				CHECK(break_sample(guest.vcpu, i));
 		vm_close(guest.vcpu->vm);
 	}
-	CHECK_EQ(kernel_log_count(log1, "refused an entry (error 0, reason 0x80000021): guest-activity: "), 1);
-	CHECK_EQ(kernel_log_count(log2, "refused an entry (error 7, reason 0x0): vpid: "), 1);
+	for (unsigned int i = 0; i < ARRAY_SIZE(logs); i++)
+		CHECK_EQ(kernel_log_count(logs[i], vendor->samples[i].log), 1);
 }
 
 /* ------------------------------------------------------------------ the poke itself */
@@ -411,31 +249,53 @@ static void a_poke_is_for_tests_alone(void)
 
 	module_reload("test=0");
 	vcpu = vm_with_vcpu();
-	CHECK_ERR(poke(vcpu, VMCS_VPID, 0, 0), EPERM);
+	CHECK_ERR(poke(vcpu, vendor->samples[0].rule->field, 0, 0), EPERM);
 }
 
 static void a_poke_knows_its_limits(void)
 {
 	struct vcpu *vcpu = vm_with_vcpu();
 
-	CHECK_ERR(poke(vcpu, 0x0fff, 0, 0), EINVAL);			/* no such field */
-	CHECK_ERR(poke(vcpu, VMCS_EXIT_REASON, 0, 0), EINVAL);		/* read-only */
-	CHECK_ERR(poke(vcpu, VMCS_HOST_RSP, 0, 0), EINVAL);		/* written by the entry itself */
-	CHECK_ERR(poke(vcpu, VMCS_VPID, TPZ_POKE_XOR << 1, 0), EINVAL);
+	for (unsigned int i = 0; i < vendor->nr_unpokeable; i++)
+		CHECK_ERR(poke(vcpu, vendor->unpokeable[i], 0, 0), EINVAL);
+	CHECK_ERR(poke(vcpu, vendor->samples[0].rule->field, TPZ_POKE_XOR << 1, 0), EINVAL);
 }
 
-static const struct ktap_case cases[] = {
+/* Cases of both vendors */
+#define COMMON_CASES							\
+	{ "the first entry is refused", the_first_entry },		\
+	{ "a refused entry changes no register", no_register_changes },	\
+	{ "an event is kept for the next entry", an_event_is_kept },	\
+	{ "the log tells each rule once", the_log_tells_each_rule_once }, \
+	{ "a poke is for tests alone", a_poke_is_for_tests_alone },	\
+	{ "a poke knows its limits", a_poke_knows_its_limits }
+
+static const struct ktap_case vmx_cases[] = {
 	{ "VM-execution controls", execution_controls },
 	{ "exit and entry controls", exit_and_entry_controls },
 	{ "host state", host },
 	{ "guest registers", guest_registers },
 	{ "guest segments", guest_segments },
 	{ "other guest state", guest_other_state },
-	{ "the first entry is refused", the_first_entry },
-	{ "a refused entry changes no register", no_register_changes },
-	{ "an event is kept for the next entry", an_event_is_kept },
-	{ "the log tells each rule once", the_log_tells_each_rule_once },
-	{ "a poke is for tests alone", a_poke_is_for_tests_alone },
-	{ "a poke knows its limits", a_poke_knows_its_limits },
+	COMMON_CASES
 };
-KTAP_MAIN(cases)
+
+static const struct ktap_case svm_cases[] = {
+	{ "guest registers", svm_registers },
+	{ "controls", svm_controls },
+	{ "event injection", svm_events },
+	{ "nested paging", svm_nested_paging },
+	{ "rules that an emulator may not check", svm_unchecked },
+	{ "parts of the CPU that it may lack", svm_optional },
+	COMMON_CASES
+};
+
+int main(int argc, char **argv)
+{
+	if (backend_is_svm()) {
+		vendor = &svm;
+		return ktap_main(svm_cases, ARRAY_SIZE(svm_cases), argc, argv);
+	}
+	vendor = &vmx;
+	return ktap_main(vmx_cases, ARRAY_SIZE(vmx_cases), argc, argv);
+}

@@ -26,27 +26,7 @@
 
 /* ------------------------------------------------------------------ guests */
 
-static struct {
-	__u64 pages;
-	volatile bool stop;
-	volatile __u64 generation;	/* the last that guest_rewrite() has finished */
-} work;
-
-static GUEST __u32 guest_fill(__u64 generation)
-{
-	for (__u64 page = 0; page < work.pages; page++)
-		for (unsigned int i = 0; i < WORDS; i++)
-			*word_at(AREA, page, i) = word_of(page, generation, i);
-	return 1;
-}
-
-static GUEST __u32 guest_verify(__u64 generation)
-{
-	for (__u64 page = 0; page < work.pages; page++)
-		for (unsigned int i = 0; i < WORDS; i++)
-			GUEST_CHECK_EQ(*word_at(AREA, page, i), word_of(page, generation, i));
-	return 1;
-}
+static volatile __u64 rewritten;	/* the last generation that guest_rewrite() has finished */
 
 /* One generation after the other, until told to stop: always whole ones */
 static GUEST __u32 guest_rewrite(__u64 generation)
@@ -55,7 +35,7 @@ static GUEST __u32 guest_rewrite(__u64 generation)
 	while (!work.stop) {
 		guest_verify(generation);
 		guest_fill(++generation);
-		work.generation = generation;
+		rewritten = generation;
 	}
 	return 1;
 }
@@ -146,6 +126,7 @@ static void swapping_child(void *arg)
 	CHECK(memory != MAP_FAILED);
 	CHECK_SYS(madvise(memory, c->bytes, c->advice));
 	vm_set_slot(vcpu->vm, SLOT_TEST, AREA, c->bytes, memory, 0);
+	work.gpa = AREA;
 	work.pages = c->bytes / PAGE;
 	for (__u64 generation = 1; generation <= 2; generation++) {
 		CHECK_EQ(run_guest(vcpu, guest_fill, generation), 1);
@@ -199,6 +180,7 @@ static void pageout_child(void *arg)
 	(void)arg;
 	CHECK(memory != MAP_FAILED);
 	vm_set_slot(vcpu->vm, SLOT_TEST, AREA, bytes, memory, 0);
+	work.gpa = AREA;
 	work.pages = bytes / PAGE;
 	for (__u64 generation = 1; generation <= 6; generation++) {
 		CHECK_EQ(run_guest(vcpu, guest_fill, generation), 1);
@@ -234,6 +216,7 @@ static void free_child(void *arg)
 	CHECK(memory != MAP_FAILED);
 	CHECK_SYS(madvise(memory, bytes, MADV_NOHUGEPAGE));
 	vm_set_slot(vcpu->vm, SLOT_TEST, AREA, bytes, memory, 0);
+	work.gpa = AREA;
 	work.pages = bytes / PAGE;
 	CHECK_EQ(run_guest(vcpu, guest_fill, 1), 1);
 	CHECK_SYS(madvise(memory, bytes, MADV_FREE));
@@ -302,6 +285,7 @@ static void shared_file(void)
 	int fd;
 
 	file_system_create();
+	work.gpa = AREA;
 	work.pages = 512;
 	fd = file_create();
 	memory = mmap(NULL, work.pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -349,6 +333,7 @@ static void shared_file_under_load(void)
 	int fd;
 
 	file_system_create();
+	work.gpa = AREA;
 	work.pages = 64;
 	work.stop = false;
 	fd = file_create();
@@ -359,10 +344,10 @@ static void shared_file_under_load(void)
 	CHECK_EQ(pthread_create(&thread, NULL, sync_thread, (void *)(intptr_t)fd), 0);
 	CHECK_EQ(run_guest(vcpu, guest_rewrite, 0), 1);
 	pthread_join(thread, NULL);
-	ktap_diag("%llu generations written", work.generation);
-	check_host(memory, work.pages, work.generation);
+	ktap_diag("%llu generations written", rewritten);
+	check_host(memory, work.pages, rewritten);
 	CHECK_SYS(munmap(memory, work.pages * PAGE));
-	check_disk(fd, work.generation);
+	check_disk(fd, rewritten);
 	close(fd);
 }
 
@@ -390,6 +375,7 @@ static void charged_child(void *arg)
 	CHECK(memory != MAP_FAILED);
 	CHECK_SYS(madvise(memory, bytes, MADV_NOHUGEPAGE));
 	vm_set_slot(vcpu->vm, SLOT_TEST, AREA, bytes, memory, 0);
+	work.gpa = AREA;
 	work.pages = bytes / PAGE;
 	CHECK_EQ(run_guest(vcpu, guest_touch, 2 << 20), 1);
 	CHECK_GE(meters.vm->table_pages, 128);
@@ -423,6 +409,7 @@ static void limited_child(void *arg)
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	CHECK(memory != MAP_FAILED);
 	vm_set_slot(vcpu->vm, SLOT_TEST, AREA, bytes, memory, 0);
+	work.gpa = AREA;
 	work.pages = bytes / PAGE;
 	run_guest(vcpu, guest_fill, 1);
 	FAIL("the group's limit let 448 MiB through");

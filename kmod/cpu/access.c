@@ -32,6 +32,16 @@ static bool type_permits(struct tpz_vcpu *v, const struct tpz_segment *s, bool w
 	return !(s->type & 8) || (s->type & 2);
 }
 
+/* Base and offset, unchecked. 64-bit code has bases in FS and GS alone */
+u64 tpz_segment_address(struct tpz_vcpu *v, unsigned int seg, u64 offset)
+{
+	const u64 base = tpz_seg(v, seg)->base;
+
+	if (!tpz_long_mode(v))
+		return (u32)(base + offset);
+	return seg == TPZ_FS || seg == TPZ_GS ? base + offset : offset;
+}
+
 /* Would the segment let an access pass? Raises nothing */
 bool tpz_segment_permits(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int bytes, bool write)
 {
@@ -40,24 +50,19 @@ bool tpz_segment_permits(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsig
 
 	if (!tpz_long_mode(v))
 		return type_permits(v, s, write) && within_limit(s, offset, bytes);
-	gva = offset + (seg == TPZ_FS || seg == TPZ_GS ? s->base : 0);
+	gva = tpz_segment_address(v, seg, offset);
 	return tpz_canonical(gva) && tpz_canonical(gva + bytes - 1);
 }
 
 int tpz_linear(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int addr_bytes, unsigned int bytes,
 	       bool write, u64 *gva)
 {
-	const struct tpz_segment *s = tpz_seg(v, seg);
-
 	offset &= tpz_addr_mask(addr_bytes);
 	if (!tpz_segment_permits(v, seg, offset, bytes, write)) {
 		tpz_queue_exception(v, seg == TPZ_SS ? X86_TRAP_SS : X86_TRAP_GP, 0);
 		return -EFAULT;
 	}
-	if (!tpz_long_mode(v))
-		*gva = (u32)(s->base + offset);
-	else
-		*gva = offset + (seg == TPZ_FS || seg == TPZ_GS ? s->base : 0);
+	*gva = tpz_segment_address(v, seg, offset);
 	return 0;
 }
 
@@ -139,13 +144,16 @@ int tpz_write_system(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes
 	return access(v, gva, (void *)from, bytes, TPZ_ACCESS_WRITE | TPZ_ACCESS_IMPLICIT, false, hole);
 }
 
-/* The bytes of the instruction that trapped */
-int tpz_fetch_insn(struct tpz_vcpu *v, void *to, size_t bytes, struct tpz_hole *hole)
-{
-	const struct tpz_segment *cs = tpz_seg(v, TPZ_CS);
-	u64 gva = tpz_rip(v);
+/* ---- code */
 
-	if (!tpz_long_mode(v))
-		gva = (u32)(gva + cs->base);
+/* The linear address of the byte @skip bytes behind RIP */
+u64 tpz_code_address(struct tpz_vcpu *v, unsigned int skip)
+{
+	return tpz_segment_address(v, TPZ_CS, tpz_rip(v) + skip);
+}
+
+/* As tpz_read_gva(), by the rules of an instruction fetch. The segment's limit is the caller's affair */
+int tpz_fetch_code(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole)
+{
 	return access(v, gva, to, bytes, TPZ_ACCESS_FETCH, tpz_cpl(v) == 3, hole);
 }

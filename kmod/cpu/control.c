@@ -191,7 +191,7 @@ bool tpz_xcr0_valid(const struct tpz_vcpu *v, u64 xcr0)
 
 u64 tpz_get_cr8(struct tpz_vcpu *v)
 {
-	return v->apic ? tpz_apic_get_cr8(v) : v->cpuid->cr8;
+	return v->apic ? tpz_apic_get_cr8(v) : v->processor->cr8;
 }
 
 int tpz_set_cr8(struct tpz_vcpu *v, u64 cr8)
@@ -200,7 +200,7 @@ int tpz_set_cr8(struct tpz_vcpu *v, u64 cr8)
 		return tpz_apic_set_cr8(v, cr8);
 	if (cr8 > 15)
 		return -EINVAL;
-	v->cpuid->cr8 = cr8;
+	v->processor->cr8 = cr8;
 	return 0;
 }
 
@@ -257,18 +257,42 @@ static int lmsw(struct tpz_vcpu *v, u16 source)
 	return tpz_set_cr0(v, (v->s.cr0 & ~sets) | (source & (sets | X86_CR0_PE)));
 }
 
+/* SDM vol. 2B, SMSW: 16 bits into memory; a register takes as much of CR0 as its operand size */
+static int smsw(struct tpz_vcpu *v, const struct tpz_operand *op, struct tpz_hole *hole)
+{
+	u16 low;
+	u64 gva;
+
+	tpz_fetch(v, TPZ_P_CR0);
+	if (op->is_reg) {
+		tpz_set_gpr(v, op->reg, tpz_merge(tpz_gpr(v, op->reg), v->s.cr0, op->bytes));
+		return 0;
+	}
+	low = v->s.cr0;
+	return tpz_linear(v, op->seg, op->offset, op->addr_bytes, sizeof(low), true, &gva) ?:
+	       tpz_write_gva(v, gva, &low, sizeof(low), hole);
+}
+
 static int clts(struct tpz_vcpu *v)
 {
 	tpz_fetch(v, TPZ_P_CR0);
 	return tpz_set_cr0(v, v->s.cr0 & ~X86_CR0_TS);
 }
 
+/* Where PDPTEs were to be read, and nothing is */
+static struct tpz_hole pdptes_hole(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	const u64 cr3 = x->cr.cr == 3 ? tpz_arg(v, x->cr.reg) : v->s.cr3;
+
+	return (struct tpz_hole){ .gpa = cr3 & TPZ_PDPT_ADDRESS, .page_walk = true };
+}
+
 /*
- * tpz_on_cr() - MOV CR, CLTS, LMSW. #GP of the privilege level came before the trap
+ * tpz_on_cr() - MOV CR, CLTS, LMSW, SMSW. #GP of the privilege level came before the trap
  */
 TPZ_HANDLER(tpz_on_cr)
 {
-	struct tpz_hole hole = { .page_walk = true };
+	struct tpz_hole hole;
 	int ret = 0;
 
 	switch (x->cr.access) {
@@ -284,9 +308,15 @@ TPZ_HANDLER(tpz_on_cr)
 	case TPZ_LMSW:
 		ret = lmsw(v, x->cr.lmsw);
 		break;
+	case TPZ_SMSW:
+		ret = smsw(v, &x->cr.op, &hole);
+		break;
 	}
+	if (ret == -EFAULT)
+		return TPZ_RESUME;
 	if (ret == -ENXIO) {
-		hole.gpa = (x->cr.cr == 3 ? tpz_arg(v, x->cr.reg) : v->s.cr3) & TPZ_PDPT_ADDRESS;
+		if (x->cr.access != TPZ_SMSW)
+			hole = pdptes_hole(v, x);
 		return tpz_no_memory(v, &hole);
 	}
 	if (ret)

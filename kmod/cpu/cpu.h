@@ -11,12 +11,15 @@
  *	dtable.c		descriptor-table instructions
  *	insn.c			the rest of the trapped instructions; the nested page fault
  *	paging.c access.c	the guest's own page tables; reads and writes of its memory
+ *	decode.c		bytes of code to length and operands
+ *	decode_exit.c		what the CPU did not tell of a trapped instruction
  *	fpu.c			x87, SSE, AVX ...: on and off the CPU
  *	state.c state_check*.c	the state groups, and the rules on them
  */
 #ifndef TPZ_CPU_H
 #define TPZ_CPU_H
 
+#include <linux/jump_label.h>
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
 #include <asm/trap_pf.h>
@@ -106,9 +109,11 @@ int tpz_walk_gva(struct tpz_vcpu *v, u64 gva, u32 access, bool user, struct tpz_
 
 /**
  * tpz_load_pdptes() - PAE: read and check the four PDPTEs at CR3
+ * Nothing to do where the CPU reads them in each walk (hw->pdptes_in_memory).
  * Return: 0; -EINVAL: a reserved bit is set (#GP of the MOV to CR); -ENXIO. May sleep.
  */
 int tpz_load_pdptes(struct tpz_vcpu *v, u64 cr3);
+void tpz_get_pdptes(struct tpz_vcpu *v, u64 pdpte[4]);	/* CR0, CR3, CR4, EFER and PDPTEs fetched. May sleep */
 
 /* ---- access.c */
 
@@ -126,10 +131,28 @@ int tpz_linear(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int ad
 int tpz_read_gva(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole);
 int tpz_write_gva(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes, struct tpz_hole *hole);
 
+/* ---- decode_exit.c */
+
+/**
+ * tpz_decode_exit() - complete v->exit, whose @decode is set: length and operands, by the instruction at RIP
+ * @may_sleep: else memory that is not there right now makes the answer TPZ_SLOW
+ * @answer: where false is returned: what a handler would have answered. TPZ_RESUME: the instruction can't be fetched any more
+ *	(the guest's fault is queued), or is not the one that trapped (it runs again); TPZ_TO_USER: it stands where no memory is
+ * Return: true: v->exit is complete, its handlers may run.
+ */
+bool tpz_decode_exit(struct tpz_vcpu *v, bool may_sleep, enum tpz_next *answer);
+
+/*
+ * decode=always (for the selftests): what the CPU told of an exit is put aside, decoded all the same, and compared: a
+ * difference is a bug. tpz_decode_anyway() comes right after the exit.
+ */
+DECLARE_STATIC_KEY_FALSE(tpz_decode_always);
+void tpz_decode_anyway(struct tpz_vcpu *v);
+
 /* ---- cpuid.c */
 
-int tpz_cpuid_create(struct tpz_vcpu *v);
-void tpz_cpuid_destroy(struct tpz_vcpu *v);
+int tpz_processor_create(struct tpz_vcpu *v);		/* v->processor, with its CPUID */
+void tpz_processor_destroy(struct tpz_vcpu *v);
 bool tpz_cpuid_find(const struct tpz_vcpu *v, u32 leaf, u32 subleaf, u32 regs[4]);
 bool tpz_guest_has(const struct tpz_vcpu *v, unsigned int x86_feature);	/* X86_FEATURE_* */
 u64 tpz_cr4_allowed(const struct tpz_vcpu *v);	/* CR4 bits that this guest may set */

@@ -38,7 +38,7 @@ static const struct tpz_cpuid_entry *lookup(const struct tpz_cpuid_table *t, u32
  */
 bool tpz_cpuid_find(const struct tpz_vcpu *v, u32 leaf, u32 subleaf, u32 regs[4])
 {
-	const struct tpz_cpuid_table *t = v->cpuid;
+	const struct tpz_cpuid_table *t = &v->processor->cpuid;
 	const struct tpz_cpuid_entry *e;
 
 	memset(regs, 0, 4 * sizeof(*regs));
@@ -167,7 +167,7 @@ u64 tpz_efer_allowed(const struct tpz_vcpu *v)
 
 unsigned int tpz_guest_phys_bits(const struct tpz_vcpu *v)
 {
-	return v->cpuid->phys_bits;
+	return v->processor->cpuid.phys_bits;
 }
 
 /*
@@ -176,7 +176,7 @@ unsigned int tpz_guest_phys_bits(const struct tpz_vcpu *v)
  */
 long tpz_cpuid_copy(struct tpz_vcpu *v, struct tpz_cpuid_entry __user *to, u32 capacity)
 {
-	const struct tpz_cpuid_table *t = v->cpuid;
+	const struct tpz_cpuid_table *t = &v->processor->cpuid;
 	const u32 n = min(capacity, t->count);
 
 	if (copy_to_user(to, t->entries, n * sizeof(*to)))

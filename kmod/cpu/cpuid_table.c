@@ -12,8 +12,8 @@
  */
 #include <linux/slab.h>
 #include <asm/kvm_para.h>
-#include <asm/processor.h>
 #include <asm/tsc.h>
+#include "../host.h"
 #include "internal.h"
 
 enum { EAX, EBX, ECX, EDX };
@@ -127,7 +127,7 @@ static void find_features(struct tpz_cpuid_table *t, const struct tpz_vm *vm)
 
 bool tpz_guest_has(const struct tpz_vcpu *v, unsigned int x86_feature)
 {
-	return has(v->cpuid, x86_feature);
+	return has(&v->processor->cpuid, x86_feature);
 }
 
 /* ---- the table */
@@ -320,12 +320,14 @@ static void add_extended(struct tpz_cpuid_table *t)
 	e->ebx = features(t, 0x80000008, 0, EBX);
 }
 
-int tpz_cpuid_create(struct tpz_vcpu *v)
+int tpz_processor_create(struct tpz_vcpu *v)
 {
-	struct tpz_cpuid_table *t = kvzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	struct tpz_cpuid_table *t;
 
-	if (!t)
+	v->processor = kvzalloc(sizeof(*v->processor), GFP_KERNEL_ACCOUNT);
+	if (!v->processor)
 		return -ENOMEM;
+	t = &v->processor->cpuid;
 	t->intel = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
 	t->max_basic = 0x16;
 	/* Four levels of nested page table reach 48 bits of guest-physical address */
@@ -340,12 +342,11 @@ int tpz_cpuid_create(struct tpz_vcpu *v)
 	add_frequency(t);
 	add_hypervisor(t, v->vm);
 	add_extended(t);
-	v->cpuid = t;
 	return 0;
 }
 
-void tpz_cpuid_destroy(struct tpz_vcpu *v)
+void tpz_processor_destroy(struct tpz_vcpu *v)
 {
-	kvfree(v->cpuid);
-	v->cpuid = NULL;
+	kvfree(v->processor);
+	v->processor = NULL;
 }

@@ -14,42 +14,6 @@
 
 /* ---- operands */
 
-static bool is_prefix(u8 byte)
-{
-	switch (byte) {
-	case 0x26: case 0x2e: case 0x36: case 0x3e:	/* segments */
-	case 0x64: case 0x65:
-	case 0x66: case 0x67:				/* sizes */
-	case 0xf0: case 0xf2: case 0xf3:		/* LOCK, REP */
-		return true;
-	}
-	return false;
-}
-
-/*
- * The operand size by the instruction's prefixes against the code segment's default. VMX does not tell it for SLDT and STR
- * (SDM vol. 3C, table 28-11), and Bochs for LGDT and LIDT neither. REX counts right before the opcode only.
- */
-static int operand_bytes(struct tpz_vcpu *v, u8 *bytes, struct tpz_hole *hole)
-{
-	const unsigned int n = min_t(unsigned int, v->exit.insn_bytes, 15);
-	const bool long_mode = tpz_long_mode(v);
-	const bool small = !long_mode && !tpz_seg(v, TPZ_CS)->db;
-	bool other_size = false;
-	u8 insn[15] = {};
-	unsigned int i;
-	int ret = tpz_fetch_insn(v, insn, n, hole);
-
-	if (ret)
-		return ret;
-	for (i = 0; i < n && is_prefix(insn[i]); i++)
-		other_size |= insn[i] == 0x66;
-	*bytes = small != other_size ? 2 : 4;
-	if (long_mode && i < n && (insn[i] & 0xf8) == 0x48)	/* REX.W */
-		*bytes = 8;
-	return 0;
-}
-
 /* Return: 0; -EFAULT: a fault is queued; -ENXIO */
 static int operand(struct tpz_vcpu *v, const struct tpz_operand *op, void *data, unsigned int bytes, bool write,
 		   struct tpz_hole *hole)
@@ -91,12 +55,11 @@ static int load_table(struct tpz_vcpu *v, const struct tpz_exit *x, struct tpz_h
 {
 	const bool long_mode = tpz_long_mode(v);
 	struct pseudo_descriptor d = {};
-	u8 bytes;
-	int ret = operand(v, &x->dt.op, &d, long_mode ? 10 : 6, false, hole) ?: operand_bytes(v, &bytes, hole);
+	int ret = operand(v, &x->dt.op, &d, long_mode ? 10 : 6, false, hole);
 
 	if (ret)
 		return ret;
-	if (!long_mode && bytes == 2)
+	if (!long_mode && x->dt.op.bytes == 2)
 		d.base &= 0xffffff;
 	if (!tpz_canonical(d.base)) {
 		tpz_queue_exception(v, X86_TRAP_GP, 0);
@@ -113,15 +76,10 @@ static int store_selector(struct tpz_vcpu *v, const struct tpz_exit *x, struct t
 {
 	const struct tpz_operand *op = &x->dt.op;
 	u16 selector = tpz_seg(v, x->dt.insn == TPZ_SLDT ? TPZ_LDTR : TPZ_TR)->selector;
-	u8 bytes;
-	int ret;
 
 	if (!op->is_reg)
 		return operand(v, op, &selector, sizeof(selector), true, hole);
-	ret = operand_bytes(v, &bytes, hole);
-	if (ret)
-		return ret;
-	tpz_set_gpr(v, op->reg, tpz_merge(tpz_gpr(v, op->reg), selector, bytes));
+	tpz_set_gpr(v, op->reg, tpz_merge(tpz_gpr(v, op->reg), selector, op->bytes));
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
 #include <asm/special_insns.h>
+#include "../host.h"
 #include "internal.h"
 
 #define SUPPORTED	(XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512 | XFEATURE_MASK_PKRU)
@@ -171,7 +172,7 @@ void tpz_fpu_load(struct tpz_vcpu *v)
 	kernel_fpu_begin_mask(0);
 	/* PKRU is a part of the area, but kernel_fpu_begin() leaves it in force: it also guards the kernel's own accesses */
 	if (tpz_fpu_mask & XFEATURE_MASK_PKRU)
-		v->cpuid->host_pkru = rdpkru();
+		v->processor->host_pkru = rdpkru();
 	if (unlikely(restore(v->fpu))) {
 		tpz_fpu_reset(v);
 		restore(v->fpu);
@@ -183,7 +184,7 @@ void tpz_fpu_save(struct tpz_vcpu *v)
 {
 	save(v->fpu);
 	if (tpz_fpu_mask & XFEATURE_MASK_PKRU)
-		wrpkru(v->cpuid->host_pkru);
+		wrpkru(v->processor->host_pkru);
 	kernel_fpu_end();
 }
 

@@ -9,6 +9,7 @@
 #include <asm/cpufeature.h>
 #include <asm/fpu/types.h>
 #include "cpu.h"
+#include "decode.h"
 
 #define TPZ_CPUID_MAX	64
 #define XSAVE_AREA_LEGACY_BYTES	576	/* the legacy region and the header */
@@ -29,11 +30,9 @@ struct tpz_pending_io {
 };
 
 /**
- * struct tpz_cpuid_table - v->cpuid: what cpu/ keeps of a vCPU besides v->s
+ * struct tpz_cpuid_table - what the guest's CPUID answers, and what follows from it
  * @entries: sorted by leaf and subleaf
  * @caps: the same answers by the kernel's words of X86_FEATURE_*, for tpz_guest_has()
- * @cr8: the task priority of a vCPU without a local APIC
- * @host_pkru: the launcher's, while the guest's FPU state is loaded
  */
 struct tpz_cpuid_table {
 	struct tpz_cpuid_entry entries[TPZ_CPUID_MAX];
@@ -42,9 +41,28 @@ struct tpz_cpuid_table {
 	u32 max_basic;
 	u32 phys_bits;
 	bool intel;
+};
+
+/* decode_exit.c: the last instruction that did not fit its trap, and how often it was met in a row */
+struct tpz_disagreement {
+	u64 rip;
+	unsigned int times;
+	u8 reason;
+	u8 bytes[TPZ_INSN_MAX];
+};
+
+/**
+ * struct tpz_processor - v->processor: what cpu/ keeps of a vCPU besides v->s
+ * @cr8: the task priority of a vCPU without a local APIC
+ * @host_pkru: the launcher's, while the guest's FPU state is loaded
+ */
+struct tpz_processor {
+	struct tpz_cpuid_table cpuid;
 	u64 cr8;
 	u32 host_pkru;
 	struct tpz_pending_io io;
+	struct tpz_disagreement disagreement;
+	struct tpz_exit told;	/* decode=always: what the CPU told of the exit */
 };
 
 /* DR6 and DR7, SDM vol. 3B, 17.2.3 and 17.2.4: without RTM and bus-lock detection, which guests do not have */
@@ -57,9 +75,10 @@ struct tpz_cpuid_table {
 #define TPZ_DR7_WRITABLE	0xffff23ffULL
 #define TPZ_DR7_FIXED		0x400ULL	/* reads as 1 */
 
+#define TPZ_CANONICAL_TOP	GENMASK_ULL(46, 0)	/* of the lower half. 48 bits: guests have no five-level paging */
+
 static inline bool tpz_canonical(u64 address)
 {
-	/* 48 bits: five-level paging is hidden from guests */
 	return ((s64)(address << 16) >> 16) == (s64)address;
 }
 
@@ -96,7 +115,9 @@ void tpz_insn_boundary(struct tpz_vcpu *v);
 bool tpz_segment_permits(struct tpz_vcpu *v, unsigned int seg, u64 offset, unsigned int bytes, bool write);
 int tpz_read_system(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole);
 int tpz_write_system(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes, struct tpz_hole *hole);
-int tpz_fetch_insn(struct tpz_vcpu *v, void *to, size_t bytes, struct tpz_hole *hole);
+u64 tpz_segment_address(struct tpz_vcpu *v, unsigned int seg, u64 offset);
+u64 tpz_code_address(struct tpz_vcpu *v, unsigned int skip);
+int tpz_fetch_code(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole);
 int tpz_check_write(struct tpz_vcpu *v, u64 gva, struct tpz_walk *w, struct tpz_hole *hole);
 
 #define TPZ_PDPT_ADDRESS	0xffffffe0ULL	/* CR3 in PAE paging */

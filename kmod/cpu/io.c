@@ -78,7 +78,7 @@ TPZ_HANDLER(tpz_on_io_fast)
 	}
 	report(v, x, 1);
 	if (x->io.in) {
-		v->cpuid->io = (struct tpz_pending_io){ .count = 1, .bytes = bytes };
+		v->processor->io = (struct tpz_pending_io){ .count = 1, .bytes = bytes };
 		v->io_pending = true;
 	} else {
 		memcpy(v->run_data, &value, bytes);
@@ -269,7 +269,7 @@ static int store(struct tpz_vcpu *v, const struct tpz_pending_io *io, struct tpz
 
 static enum tpz_next ins(struct tpz_vcpu *v, const struct tpz_exit *x)
 {
-	struct tpz_pending_io *io = &v->cpuid->io;
+	struct tpz_pending_io *io = &v->processor->io;
 	struct tpz_hole hole;
 	u64 gva;
 	u32 i;
@@ -312,7 +312,7 @@ TPZ_HANDLER(tpz_on_io)
 
 int tpz_io_complete(struct tpz_vcpu *v)
 {
-	const struct tpz_pending_io *io = &v->cpuid->io;
+	const struct tpz_pending_io *io = &v->processor->io;
 	struct tpz_hole hole = {};
 	u64 value = 0;
 	int ret;

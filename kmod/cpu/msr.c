@@ -184,7 +184,7 @@ static int write_misc_enable(struct tpz_vcpu *v, u32 index, u64 value)
  */
 static bool amd(const struct tpz_vcpu *v)
 {
-	return !v->cpuid->intel;
+	return !v->processor->cpuid.intel;
 }
 
 static int read_amd(struct tpz_vcpu *v, u32 index, u64 *value)

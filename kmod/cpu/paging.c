@@ -110,16 +110,45 @@ static u64 leaf_address(const struct format *f, unsigned int level, u64 entry, u
 
 /* ---- the way down */
 
-static u64 root_of(const struct tpz_cpu_state *s, const struct format *f, u64 gva, unsigned int *level)
+static bool pdpte_valid(const struct tpz_vcpu *v, u64 pdpte)
+{
+	return !(pdpte & (PDPTE_RESERVED | above(tpz_guest_phys_bits(v)) | GENMASK_ULL(63, 52)));
+}
+
+/*
+ * PAE's first level permits everything. Intel's CPUs read it when CR3 is loaded, and check it then; AMD's read it in each
+ * walk under nested paging (APM vol. 2, 15.25.10), where a reserved bit is a #PF as in the other levels. But for A: QEMU's
+ * TCG sets it itself.
+ */
+static int read_pdpte(struct tpz_vcpu *v, u64 gva, u64 *pdpte, struct tpz_walk *w)
+{
+	const unsigned int i = (u32)gva >> 30;
+	const u64 gpa = (v->s.cr3 & TPZ_PDPT_ADDRESS) + i * sizeof(*pdpte);
+
+	*pdpte = v->s.pdpte[i];
+	if (tpz_hw->pdptes_in_memory && tpz_mem_read(v->vm, gpa, pdpte, sizeof(*pdpte))) {
+		w->gpa = gpa;
+		return -ENXIO;
+	}
+	if (!(*pdpte & PTE_P))
+		return -EFAULT;
+	if (!tpz_hw->pdptes_in_memory || pdpte_valid(v, *pdpte & ~PTE_A))
+		return 0;
+	w->pf_error |= X86_PF_PROT | X86_PF_RSVD;
+	return -EFAULT;
+}
+
+/* The table where the loop of descend() begins, and its level. Return: as descend() */
+static int find_root(struct tpz_vcpu *v, const struct format *f, u64 gva, u64 *table, unsigned int *level,
+		     struct tpz_walk *w)
 {
 	*level = f->levels;
-	if (f == &two_level)
-		return s->cr3 & GENMASK_ULL(31, 12);
-	if (f != &pae)
-		return s->cr3 & ADDRESS_BITS;
-	/* The PDPTEs were read when CR3 was loaded; they permit everything */
-	*level = 2;
-	return s->pdpte[(u32)gva >> 30];
+	if (f == &pae) {
+		--*level;
+		return read_pdpte(v, gva, table, w);
+	}
+	*table = v->s.cr3 & (f == &two_level ? GENMASK_ULL(31, 12) : ADDRESS_BITS);
+	return 0;
 }
 
 /*
@@ -129,12 +158,13 @@ static u64 root_of(const struct tpz_cpu_state *s, const struct format *f, u64 gv
 static int descend(struct tpz_vcpu *v, u64 gva, struct descent *p, struct tpz_walk *w)
 {
 	const struct format *f = p->f;
-	unsigned int level;
-	u64 table = root_of(&v->s, f, gva, &level);
 	struct step *step = p->step;
+	unsigned int level;
+	u64 table;
+	int ret = find_root(v, f, gva, &table, &level, w);
 
-	if (f == &pae && !(table & PTE_P))
-		return -EFAULT;
+	if (ret)
+		return ret;
 	p->allowed = PTE_W | PTE_U;
 	for (;; level--, step++) {
 		const unsigned int shift = 12 + (level - 1) * f->index_bits;
@@ -275,16 +305,26 @@ int tpz_walk_gva(struct tpz_vcpu *v, u64 gva, u32 access, bool user, struct tpz_
 
 int tpz_load_pdptes(struct tpz_vcpu *v, u64 cr3)
 {
-	const u64 reserved = PDPTE_RESERVED | above(tpz_guest_phys_bits(v)) | GENMASK_ULL(63, 52);
 	u64 pdpte[4];
 	unsigned int i;
 
+	if (tpz_hw->pdptes_in_memory)
+		return 0;
 	if (tpz_mem_read(v->vm, cr3 & TPZ_PDPT_ADDRESS, pdpte, sizeof(pdpte)))
 		return -ENXIO;
 	for (i = 0; i < 4; i++)
-		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
+		if ((pdpte[i] & PTE_P) && !pdpte_valid(v, pdpte[i]))
 			return -EINVAL;
 	memcpy(v->s.pdpte, pdpte, sizeof(pdpte));
 	tpz_dirty(v, TPZ_P_PDPTE);
 	return 0;
+}
+
+void tpz_get_pdptes(struct tpz_vcpu *v, u64 pdpte[4])
+{
+	memcpy(pdpte, v->s.pdpte, sizeof(v->s.pdpte));
+	if (tpz_hw->pdptes_in_memory &&
+	    (!tpz_pae_paging(&v->s) ||
+	     tpz_mem_read(v->vm, v->s.cr3 & TPZ_PDPT_ADDRESS, pdpte, sizeof(v->s.pdpte))))
+		memset(pdpte, 0, sizeof(v->s.pdpte));
 }

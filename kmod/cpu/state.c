@@ -21,7 +21,7 @@ static void get_control(struct tpz_vcpu *v, struct tpz_control *c)
 	c->cr8 = tpz_get_cr8(v);
 	c->efer = s->efer;
 	c->xcr0 = s->xcr0;
-	memcpy(c->pdpte, s->pdpte, sizeof(c->pdpte));
+	tpz_get_pdptes(v, c->pdpte);
 }
 
 static void get_msrs(struct tpz_vcpu *v, struct tpz_msrs *m)

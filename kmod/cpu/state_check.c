@@ -75,6 +75,8 @@ RULE(pdptes)
 	const u64 reserved = 0x1e6 | ~GENMASK_ULL(tpz_guest_phys_bits(k->v) - 1, 0);
 	unsigned int i;
 
+	if (tpz_hw->pdptes_in_memory)
+		return true;	/* what is set has no effect */
 	if (!(k->c->cr0 & X86_CR0_PG) || !(k->c->cr4 & X86_CR4_PAE) || k->long_mode)
 		return true;
 	for (i = 0; i < 4; i++)

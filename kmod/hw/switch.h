@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What both backends switch by hand around a stay in the guest: registers that no VM entry and no exit of either vendor
- * loads. Below the backends, above nothing.
+ * loads. And the policy that both vendors' control structures express. Below the backends, above nothing.
  */
 #ifndef TPZ_HW_SWITCH_H
 #define TPZ_HW_SWITCH_H
@@ -12,25 +12,33 @@
 /**
  * struct tpz_switch - the host's values, while the vCPU is loaded; owned by its thread
  * @last_cpu: where it was loaded last, or -1
+ * @xsaves: the guest can execute XSAVES and XRSTORS, whatever its CPUID says
  */
 struct tpz_switch {
 	int last_cpu;
+	bool xsaves;
+	bool host_armed;		/* a breakpoint of the host's was armed at the entry */
 	u64 host_xcr0;			/* 0: the host does not use XSAVE */
-	u64 host_xss;			/* not 0: guests must not XSAVES the host's supervisor states */
+	u64 host_xss;			/* not 0: the guest must not XSAVES the host's supervisor states */
 	u64 host_tsc_aux;
 	struct tpz_host_debug debug;
-	bool host_armed;		/* a breakpoint of the host's was armed at the entry */
 };
 
 /**
- * tpz_switch_init() - a new vCPU's. tpz_switch_load(), tpz_switch_put(): with vcpu_load() and vcpu_put()
+ * tpz_switch_init() - a new vCPU's
+ * @xsaves: the guest will be able to execute XSAVES
+ */
+void tpz_switch_init(struct tpz_switch *w, bool xsaves);
+
+/**
+ * tpz_switch_load(), tpz_switch_put() - last in vcpu_load(), first in vcpu_put()
  *
  * Load: flushes the branch predictors between two trust domains; counts migrations, and requests a flush of cached
- * translations where the vCPU @moved; reads XCR0 and IA32_XSS; loads the guest's TSC_AUX. Put: the host's TSC_AUX.
+ * translations where the vCPU moved; reads XCR0 and IA32_XSS; loads the guest's TSC_AUX. Put: the host's TSC_AUX.
+ * Return: the vCPU was last loaded on another CPU, or never: what the control structure knows of the CPU is not true.
  * Context: preemption off, interrupts on.
  */
-void tpz_switch_init(struct tpz_switch *w);
-void tpz_switch_load(struct tpz_switch *w, struct tpz_vcpu *v, bool moved);
+bool tpz_switch_load(struct tpz_switch *w, struct tpz_vcpu *v);
 void tpz_switch_put(struct tpz_switch *w);
 void tpz_switch_tsc_aux(const struct tpz_vcpu *v);	/* v->s.tsc_aux was written: with TPZ_P_SYSCALL dirty. Loaded */
 
@@ -59,5 +67,27 @@ struct tpz_passed_msr {
 };
 
 extern const struct tpz_passed_msr tpz_passed_msrs[];
+
+/* ---- TPZ_POKE: one field of the control structure, for the next entry alone */
+
+struct tpz_poked {
+	bool armed;
+	bool flips;			/* TPZ_POKE_XOR */
+	u32 field;
+	u64 value;
+	u64 before;			/* what the field held: the backend writes it back after the entry, and disarms */
+};
+
+static inline void tpz_poke_arm(struct tpz_poked *p, u32 field, u64 value, bool flips)
+{
+	*p = (struct tpz_poked) { .armed = true, .flips = flips, .field = field, .value = value };
+}
+
+/* Return: what to write over @before */
+static inline u64 tpz_poke_apply(struct tpz_poked *p, u64 before)
+{
+	p->before = before;
+	return p->flips ? before ^ p->value : p->value;
+}
 
 #endif /* TPZ_HW_SWITCH_H */

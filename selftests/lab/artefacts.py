@@ -20,7 +20,6 @@ import hashlib
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -124,6 +123,24 @@ class Suite:
         say(f"reading the package lists of {self.name or 'this machine'}")
         run("apt-get", *self.options, "update")
 
+    def names(self):
+        """Every package that the suite has, as its lists tell."""
+        return run("apt-cache", *self.options, "pkgnames").split()
+
+    def with_dependencies(self, packages):
+        """The packages, and all that they need where nothing is installed (in another suite: a private apt state)."""
+        def ask():
+            uris = run("apt-get", *self.options, "install", "--print-uris", "-y", "--no-install-recommends", *packages)
+            return " ".join(sorted(re.findall(r"^'\S+' ([^_\s]+)_\S+ \d+ ", uris, re.M)))
+
+        def ask_twice():
+            try:
+                return ask()
+            except LabError:
+                self.refresh()
+                return ask()
+        return self.remembered(("dependencies", *packages), ask_twice).split()
+
     def locate(self, packages):
         """The (file name, SHA-256) of each package, from the lists; no network."""
         uris = run("apt-get", *self.options, "--print-uris", "download", *packages)
@@ -164,7 +181,8 @@ class Suite:
         folder = CACHE / "unpacked" / f"{packages[0]}-{key}"
         if folder.exists():
             return folder
-        say(f"downloading {' '.join(name for name, _ in located)}")
+        names = [name for name, _ in located]
+        say(f"downloading {' '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             run("apt-get", *self.options, "-o", "APT::Sandbox::User=root", "download", *packages, cwd=scratch)
@@ -173,68 +191,6 @@ class Suite:
                 run("dpkg", "-x", package, root)
             root.rename(folder)
         return folder
-
-
-# -- kernels ----------------------------------------------------------------------------------------
-
-class Kernel:
-    """A stock Debian kernel: its image and modules from the cache, its headers installed."""
-
-    FLAVOURS = {"cloud": "cloud-amd64", "generic": "amd64", "cloud-6.12": "6.12-cloud-amd64"}
-
-    def __init__(self, flavour):
-        if flavour not in self.FLAVOURS:
-            raise LabError(f"no kernel flavour {flavour!r}: there are {', '.join(self.FLAVOURS)}")
-        self.flavour = flavour
-        meta = f"linux-image-{self.FLAVOURS[flavour]}"
-        self.release = Suite().remembered(("release", meta), lambda: self.newest(meta))
-
-    @staticmethod
-    def newest(meta):
-        """The release that Debian's metapackage stands for today."""
-        for refresh in (lambda: None, Suite().refresh):
-            refresh()
-            depends = subprocess.run(["apt-cache", "depends", "--important", meta], capture_output=True, text=True)
-            if found := re.search(r"Depends: linux-image-(\S+)", depends.stdout):
-                return found[1]
-        raise LabError(f"apt knows no package {meta}")
-
-    @property
-    def headers(self):
-        install([f"linux-headers-{self.release}"])
-        return pathlib.Path(f"/usr/src/linux-headers-{self.release}")
-
-    @property
-    def root(self):
-        """The unpacked package, with module dependencies resolved."""
-        root = Suite().fetch([f"linux-image-{self.release}"])
-        with locked(CACHE / "depmod.lock"):
-            if not (root / "lib/modules" / self.release / "modules.dep").exists():
-                run("depmod", "-b", root, self.release)
-        return root
-
-    @property
-    def image(self):
-        return self.root / "boot" / f"vmlinuz-{self.release}"
-
-    def modules_for(self, names):
-        """Files of the named modules and of all they depend on, relative to lib/modules/<release>."""
-        folder = self.root / "lib/modules" / self.release
-        depends = {}
-        for line in (folder / "modules.dep").read_text().splitlines():
-            file, _, needs = line.partition(":")
-            depends[file] = needs.split()
-        by_name = {pathlib.Path(file).stem.replace("-", "_"): file for file in depends}
-        builtin = {pathlib.Path(file).stem.replace("-", "_")
-                   for file in (folder / "modules.builtin").read_text().split()}
-        files = []
-        for name in (name.replace("-", "_") for name in names):
-            if name in builtin:
-                continue
-            if name not in by_name:
-                raise LabError(f"kernel {self.release} has no module {name}")
-            files += [*depends[by_name[name]], by_name[name]]
-        return folder, sorted(set(files))
 
 
 def install_packages():

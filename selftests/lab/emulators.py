@@ -1,87 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Emulators: how to start one for a machine description, and how to read from its words how it ended."""
+"""Emulators: what runs a machine description. One class each, with the same members:
 
-import os
-import re
+    command(folder, software, hardware, terminal, debugger)     the command line and environment that boot it
+    ask(process)            called now and then while it runs
+    guest_seconds(folder)   guest time so far
+    ending(folder)          None for a clean power-off, else a sentence
+    refusals(folder)        why it refused VM entries, in order, or None if it does not tell
+    repeatable              do two boots of the same things with the same seed run the same?
+    own_debugger            has it a debugger of its own? (else a stub for gdb)
+"""
 
-from artefacts import LAB, LabError, Suite
+import dataclasses
+import pathlib
 
-MACHINES = LAB / "machines"
+from artefacts import LabError
+from bochs import Bochs
+from qemu import Qemu
 
-
-class Bochs:
-    """Bochs. Its exit status says nothing; its own log says how the machine ended."""
-
-    ENDINGS = [     # (words in the log, what they mean); None is a clean end. The first found counts.
-        ("3rd (13) exception with no resolution",
-         "TRIPLE FAULT: the lab kernel panicked, or the machine was reset"),
-        ("ACPI control: soft power off", None),
-    ]
-
-    def __init__(self, machine):
-        self.machine = machine
-        package = machine["package"]
-        suite = Suite(package["suite"])
-        self.root = suite.fetch(package["emulator"])
-        self.libraries = suite.fetch(package["libraries"]) / "usr/lib/x86_64-linux-gnu"
-
-    def command(self, folder, iso, *, cpu, memory, cpus, vmx_off=False, terminal=None, debugger=False):
-        """Write the configuration into the run's folder; return the command line and its environment."""
-        template = (MACHINES / self.machine["config"]).read_text()
-        console = f"mode=term, dev={terminal}" if terminal else f"mode=file, dev={folder}/console"
-        config = folder / "bochsrc"
-        config.write_text(template.format(
-            cpu=cpu, memory=memory, cpus=cpus, ips=self.machine["ips"], share=self.root / "usr/share/bochs", iso=iso,
-            firmware=self.firmware(folder, vmx_off),
-            console=console, report=f"mode=file, dev={folder}/report", log=folder / "emulator.log"))
-        command = [self.libraries / "ld-linux-x86-64.so.2", "--library-path",
-                   f"{self.libraries}:/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",
-                   self.root / "usr/bin/bochs-bin", "-q", "-f", config,
-                   *(["-debugger"] if debugger else [])]
-        if not terminal:
-            command += ["-dumpstats", self.machine["ips"] // 1_000_000]     # a line for each second of guest time
-        environment = {**os.environ, "LTDL_LIBRARY_PATH": f"{self.root}/usr/lib/x86_64-linux-gnu/bochs/plugins",
-                       "BXSHARE": f"{self.root}/usr/share/bochs"}
-        return [str(word) for word in command], environment
-
-    def firmware(self, folder, vmx_off):
-        """The BIOS, or a copy of it that locks IA32_FEATURE_CONTROL without enabling VMX."""
-        bios = self.root / "usr/share/bochs/BIOS-bochs-latest"
-        if not vmx_off:
-            return bios
-        lock_and_enable, lock = (bytes([0x83, 0xc8, bits, 0x0f, 0x30]) for bits in (5, 1))  # or $bits, %eax; wrmsr
-        code = bios.read_bytes()
-        if lock_and_enable not in code:
-            raise LabError(f"vmx-off: {bios} does not set IA32_FEATURE_CONTROL as it used to")
-        copy = folder / "bios"
-        copy.write_bytes(code.replace(lock_and_enable, lock))
-        return copy
-
-    def guest_seconds(self, folder):
-        """Guest time so far. (Bochs can stop at a number of ticks, but not while interrupts are off.)"""
-        with open(folder / "emulator.out", "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-            told = re.findall(rb"=== statistics dump (\d+) ===", file.read())
-        return int(told[-1]) // self.machine["ips"] if told else 0
-
-    def refusals(self, folder):
-        """Why VM entries (or other VMX instructions) were refused, in order; None from an emulator that does not tell."""
-        log = folder / "emulator.log"
-        text = log.read_text(errors="replace") if log.exists() else ""
-        return re.findall(r"\] (?:VMFAIL|VMENTER FAIL|VMENTER): (.*)$", text, re.M)
-
-    def ending(self, folder):
-        """None if the machine powered itself off, else a sentence that says how it ended."""
-        log = "".join((folder / name).read_text(errors="replace")
-                      for name in ("emulator.log", "emulator.out") if (folder / name).exists())
-        for words, meaning in self.ENDINGS:
-            if words in log:
-                return meaning
-        panics = [line for line in log.splitlines() if ">>PANIC<<" in line]
-        return f"EMULATOR DIED: {panics[0] if panics else 'without a word'}"
+EMULATORS = {"bochs": Bochs, "qemu": Qemu}
 
 
-EMULATORS = {"bochs": Bochs}
+@dataclasses.dataclass(frozen=True)
+class Software:
+    """What a machine boots."""
+    kernel: pathlib.Path
+    initrd: pathlib.Path
+    command_line: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Hardware:
+    """What it boots on."""
+    cpu: str                    # the emulator's name for it
+    cpus: int
+    memory: int                 # MiB
+    seed: int = 1               # of the emulator's random numbers
+    vmx_off: bool = False       # a firmware that has switched VMX off
+    counted: bool = False       # one instruction is one tick of the TSC
+    parallel: bool = False      # CPUs run at once, each in its own thread, in the build machine's time
 
 
 def emulator_for(machine):

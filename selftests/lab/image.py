@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lab machine's disk: an initramfs with everything a boot needs, and a CD image that starts it.
+"""What a lab machine boots: an initramfs with everything a boot needs, and a CD image where an emulator wants one.
 
 The initramfs is not compressed: in an emulator, reading more bytes is cheaper than unpacking them.
 """
 
+import os
 import pathlib
 import re
 import shutil
@@ -27,11 +28,13 @@ label lab
 
 
 def archive(root, file):
-    """Pack a folder as an initramfs."""
+    """Pack a folder as an initramfs: the same bytes for the same files, so that a boot can be repeated exactly."""
+    names = sorted(path.relative_to(root) for path in root.rglob("*"))
+    for name in names:
+        os.utime(root / name, (0, 0), follow_symlinks=False)
     with open(file, "wb") as output:
-        names = subprocess.run(["find", ".", "-print0"], cwd=root, capture_output=True, check=True).stdout
-        subprocess.run(["cpio", "--null", "--create", "--format=newc", "--owner=0:0", "--quiet"], cwd=root,
-                       input=names, stdout=output, check=True)
+        subprocess.run(["cpio", "--null", "--create", "--format=newc", "--owner=0:0", "--reproducible", "--quiet"],
+                       cwd=root, input=b"".join(bytes(name) + b"\0" for name in names), stdout=output, check=True)
 
 
 def place(source, root, target):
@@ -135,22 +138,22 @@ def initramfs(boot, kernel, module, token, mode, folder):
         place(kernel.image, root, "boot/vmlinuz")
         place(folder / "second.cpio", root, "boot/initrd")
     if boot.has("payload"):
-        place(kernel.image, root, "guest/vmlinuz")
+        place(kernel.guest_image, root, "guest/vmlinuz")
         place(BUILD / "tools/guest.cpio", root, "guest/initrd")
     archive(root, folder / "initrd")
     shutil.rmtree(root)
     return folder / "initrd"
 
 
-def cd(kernel, initrd, command_line, folder):
-    """Build the CD image of one boot."""
+def cd(software, folder):
+    """Build a CD image that boots this; it takes the initramfs into itself."""
     tree = folder / "iso"
     tree.mkdir()
     for file in ISOLINUX_FILES:
         shutil.copy(file, tree)
-    shutil.copy(kernel.image, tree / "vmlinuz")
-    initrd.rename(tree / "initrd")
-    (tree / "isolinux.cfg").write_text(ISOLINUX_CONFIG.format(command_line=command_line))
+    shutil.copy(software.kernel, tree / "vmlinuz")
+    software.initrd.rename(tree / "initrd")
+    (tree / "isolinux.cfg").write_text(ISOLINUX_CONFIG.format(command_line=software.command_line))
     run("xorriso", "-as", "mkisofs", "-quiet", "-o", folder / "lab.iso", "-b", "isolinux.bin", "-c", "boot.cat",
         "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", tree)
     shutil.rmtree(tree)

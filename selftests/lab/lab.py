@@ -13,17 +13,20 @@ testlist.py says what a list may hold; Documentation/lab.md how to work with the
 import argparse
 import os
 import pathlib
+import secrets
 import subprocess
 import sys
 import threading
 
 import artefacts
 import image
+import kernels
 import selfcheck
 import testlist
 import verdict
 from artefacts import LabError, locked, say
-from boot import DEFAULT_MACHINE, LabBoot, kernel_flavour, machine_named, machine_names
+from boot import LabBoot, kernel_flavour
+from machines import default_machines, machine_named, machine_names
 
 CHECKED_KERNELS = ["cloud", "generic", "cloud-6.12"]    # the module builds free of any warning for these
 OTHER_KERNELS = ["generic", "cloud-6.12"]               # the list `smoke` runs on these too (`all` in a long check)
@@ -42,9 +45,9 @@ def module_for(flavour, options):
     """The module to load on a kernel, built if that is wanted."""
     if options.module:
         return options.module
-    kernel = artefacts.Kernel(flavour)
+    kernel = kernels.named(flavour)
     if not options.no_build:
-        make("module", f"KDIR={kernel.headers}")
+        make("module", *kernel.build_words())
     return image.BUILD / f"mod-{kernel.release}" / "trapeze.ko"
 
 
@@ -54,18 +57,25 @@ def selftest_targets(tests):
                    if not (artefacts.LAB / "selfcheck" / test.name).exists()})
 
 
+def machines_for(options):
+    """The machines to run on."""
+    return [machine_named(name) for name in ([options.machine] if options.machine else default_machines())]
+
+
 def lab_boots(tests, options):
     """The boots of these tests on every machine asked for, with what they need built."""
     if not options.no_build:
         make("tools", "guest")
         make("selftests", f"SELFTESTS={' '.join(selftest_targets(tests))}")
     modules, boots = {}, []
-    for name in [options.machine] if options.machine else machine_names():
-        for group in testlist.boots(tests):
-            flavour = kernel_flavour(machine_named(name), group, options)
+    for machine in machines_for(options):
+        here = [test for test in tests
+                if test.runs_on(machine, kernel_flavour(machine, testlist.Boot(test.boot, []), options))]
+        for group in testlist.boots(here):
+            flavour = kernel_flavour(machine, group, options)
             if flavour not in modules:
                 modules[flavour] = module_for(flavour, options)
-            boots.append(LabBoot(name, group, options, modules[flavour]))
+            boots.append(LabBoot(machine, group, options, modules[flavour]))
     return boots
 
 
@@ -93,10 +103,22 @@ def run_boots(boots, jobs):
     return verdicts
 
 
+def add_boots(total, boots, verdicts):
+    """Add what came of boots to the total; tell it by machine and kernel, too."""
+    parts = {}
+    for boot, result in zip(boots, verdicts):
+        total.add(result)
+        parts.setdefault((boot.machine["name"], boot.kernel.release), verdict.Verdict()).add(result)
+    for (machine, release), part in parts.items():
+        total.parts.append(f"machine {machine}, Linux {release}: {part.totals()}")
+
+
 def conclude(total):
-    """The last line of every run, and its exit status."""
+    """The last lines of every run, and its exit status."""
     for problem in total.problems:
         say(f"FAIL {problem}")
+    for part in total.parts:
+        say(part)
     print(total.totals(), flush=True)
     return 1 if total.failed or not total.passed else 0
 
@@ -139,15 +161,15 @@ def run_unit_tests():
 
 def command_run(options):
     total = verdict.Verdict()
-    for result in run_boots(lab_boots(testlist.load(options.tests), options), options.jobs):
-        total.add(result)
+    boots = lab_boots(testlist.load(options.tests), options)
+    add_boots(total, boots, run_boots(boots, options.jobs))
     return conclude(total)
 
 
 def command_demo(options):
     """The main job, from nothing: a Linux guest boots in Trapeze, in the lab."""
     options.tests = ["linux-guest.sh"]
-    options.machine = options.machine or DEFAULT_MACHINE
+    options.machine = options.machine or default_machines()[0]
     return command_run(options)
 
 
@@ -157,15 +179,14 @@ def command_check(options):
         step(total, "every selftest is listed", listed)
         for flavour in CHECKED_KERNELS:
             step(total, f"checked build for the {flavour} kernel", make, "module-checked",
-                 f"KDIR={artefacts.Kernel(flavour).headers}")
+                 *kernels.named(flavour).build_words())
     boots = []
     step(total, "build of modules, tools and selftests", lambda: boots.extend(check_boots(options)))
     if not options.tests:
         step(total, "build of unit tests", make, "selftests")
         total.add(run_unit_tests())
         total.add(selfcheck.run(options, run_boots))
-    for result in run_boots(boots, options.jobs):
-        total.add(result)
+    add_boots(total, boots, run_boots(boots, options.jobs))
     return conclude(total)
 
 
@@ -176,10 +197,6 @@ def check_boots(options):
         for flavour in OTHER_KERNELS:
             other = argparse.Namespace(**vars(options) | {"kernel": flavour})
             tests = testlist.load(["all" if options.long else "smoke"])
-            for test in tests:
-                if flavour in test.not_on:
-                    print(f"# left out on the {flavour} kernel: {test.name} (Documentation/lab.md)", flush=True)
-            tests = [test for test in tests if flavour not in test.not_on]
             boots = lab_boots(tests, other) + boots     # the slowest first
     return boots
 
@@ -189,12 +206,14 @@ def command_selfcheck(options):
 
 
 def command_shell(options):
-    name = options.machine or DEFAULT_MACHINE
+    machine = machine_named(options.machine or default_machines()[0])
     boot = testlist.Boot(testlist.parse_line(f"shell {options.options}").boot, [])
     if not options.no_build:
         make("tools", "guest", "selftests")
-    module = module_for(kernel_flavour(machine_named(name), boot, options), options)
-    LabBoot(name, boot, options, module, mode="shell").shell(options.debugger)
+    module = module_for(kernel_flavour(machine, boot, options), options)
+    if not options.counted:         # a person's time passes as it does
+        options.parallel = machine["emulator"] == "qemu"
+    LabBoot(machine, boot, options, module, mode="shell").shell(options.debugger)
     return 0
 
 
@@ -202,14 +221,21 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--machine", help=f"one of {', '.join(machine_names())} (default: each)")
-    common.add_argument("--kernel", help="flavour of the lab kernel: cloud, generic")
+    common.add_argument("--machine", help=f"one of {', '.join(machine_names())} "
+                        f"(default: {' and '.join(default_machines())}; a shell: {default_machines()[0]})")
+    common.add_argument("--kernel", help="flavour of the lab kernel: cloud, generic, ... (kernels.py)")
+    common.add_argument("--cpu", help="processor, by the emulator's name for it, for every boot")
     common.add_argument("--cpus", help="number of CPUs, for every boot")
     common.add_argument("--memory", help="MiB, for every boot")
     common.add_argument("--append", action="append", default=[], help="words for the kernel's command line")
     common.add_argument("--module", type=pathlib.Path, help="a module built elsewhere instead of ours")
     common.add_argument("--no-build", action="store_true", help="take what build/ holds")
     common.add_argument("--jobs", type=int, default=2, help="boots at a time")
+    common.add_argument("--seed", type=lambda word: secrets.randbelow(1 << 32) if word == "random" else int(word), default=1,
+                        help="of the emulated machine's random numbers, or `random` (QEMU; default: 1)")
+    common.add_argument("--counted", action="store_true", help="one instruction is one tick of the TSC (QEMU)")
+    common.add_argument("--parallel", action="store_true",
+                        help="CPUs run at once, in the build machine's time: not repeatable (QEMU)")
 
     def command(name, action, text):
         added = commands.add_parser(name, parents=[common], help=text)

@@ -5,10 +5,12 @@ import argparse
 
 import artefacts
 import image
+import kernels
 import testlist
 import verdict
 from artefacts import LAB, locked, say
-from boot import DEFAULT_MACHINE, LabBoot, machine_named
+from boot import LabBoot
+from machines import default_machines, machine_named
 
 # The tests of one boot, and what its verdict must say of them, in order. Nothing: they must pass.
 CASES = [
@@ -44,10 +46,10 @@ def broken_module(kernel):
 
 def run(options, run_boots):
     """Run the cases, each in a boot of its own; the verdict is on the lab."""
-    name = options.machine or DEFAULT_MACHINE
-    module = broken_module(artefacts.Kernel(machine_named(name)["kernel"]))
+    name = options.machine or default_machines()[0]
+    module = broken_module(kernels.named(machine_named(name)["kernel"]))
     plain = argparse.Namespace(**vars(options) | {"kernel": None, "cpus": None, "memory": None, "append": []})
-    boots = [LabBoot(name, testlist.boots(testlist.parse("\n".join(lines)))[0], plain, module) for lines, _ in CASES]
+    boots = [LabBoot(machine_named(name), testlist.boots(testlist.parse("\n".join(lines)))[0], plain, module) for lines, _ in CASES]
     total = verdict.Verdict()
     for (lines, wanted), result in zip(CASES, run_boots(boots, options.jobs)):
         if len(wanted) == len(result.problems) and all(map(str.startswith, result.problems, wanted)):

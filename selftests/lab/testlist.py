@@ -9,13 +9,15 @@ One test per line of a list file:
 
     noload          the module is not loaded when the test starts
     params=a=1,b=2  module parameters to load it with
+    machine=NAME    only on this machine, or one that is based on it (may be repeated)
+    not=WHERE       left out, and told so, there: MACHINE, KERNEL or MACHINE/KERNEL (may be repeated)
 
 and for its boot (tests that agree on these share one):
 
     cpus=N  memory=MiB  kernel=FLAVOUR
     cpu=MODEL       another processor, by the emulator's name for it
-    vmx-off         a firmware that has switched VMX off
-    not=FLAVOUR     left out, and told so, when the whole list runs on that other kernel
+    vmx-off         a firmware that has switched VMX off (Bochs)
+    counted         one instruction is one tick of the TSC (QEMU)
     append=WORD     add to the kernel's command line (may be repeated)
     modules=a,b     stock kernel modules put where modprobe finds them
     extras=a,b      programs of the build machine, copied with their libraries
@@ -30,7 +32,7 @@ import dataclasses
 from artefacts import LAB, LabError
 
 DEFAULT_SECONDS = 60
-BOOT_WORDS = {"payload", "kexec", "vmx-off"}
+BOOT_WORDS = {"payload", "kexec", "vmx-off", "counted"}
 BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect"}
 
 
@@ -41,7 +43,17 @@ class Test:
     module: str = "load:"               # what /init's want_module takes
     arguments: tuple = ()
     boot: tuple = ()                    # sorted (option, value) pairs
-    not_on: tuple = ()                  # kernel flavours where the emulator cannot run it
+    machines: tuple = ()                # only there, if any are named
+    not_on: tuple = ()                  # where the emulator cannot run it
+
+    def runs_on(self, machine, flavour):
+        """Does this test belong to the machine, and can its emulator run it? (Both as machine_named() gives them.)"""
+        if self.machines and not set(self.machines) & set(machine["family"]):
+            return False
+        left_out = {flavour, *machine["family"], *(f"{name}/{flavour}" for name in machine["family"])} & set(self.not_on)
+        if left_out:
+            print(f"# left out on {machine['name']}, kernel {flavour}: {self.name} {' '.join(self.arguments)}", flush=True)
+        return not left_out
 
     def plan_line(self):
         return " ".join([self.name, str(self.seconds), self.module, *self.arguments])
@@ -67,7 +79,7 @@ class Boot:
 def parse_line(line):
     words, _, arguments = line.partition(" -- ")
     name, *words = words.split()
-    seconds, module, boot, not_on = DEFAULT_SECONDS, "load:", [], []
+    seconds, module, boot, machines, not_on = DEFAULT_SECONDS, "load:", [], [], []
     for word in words:
         key, _, value = word.partition("=")
         if word.isdigit():
@@ -76,6 +88,8 @@ def parse_line(line):
             module = "noload"
         elif key == "params":
             module = f"load:{value}"
+        elif key == "machine" and value:
+            machines.append(value)
         elif key == "not" and value:
             not_on.append(value)
         elif word in BOOT_WORDS:
@@ -84,8 +98,7 @@ def parse_line(line):
             boot.append((key, value))
         else:
             raise LabError(f"test list: {word!r} is no option (test {name})")
-    return Test(name, seconds, module, tuple(arguments.split()), tuple(sorted(boot)),
-                tuple(not_on))
+    return Test(name, seconds, module, tuple(arguments.split()), tuple(sorted(boot)), tuple(machines), tuple(not_on))
 
 
 def parse(text):

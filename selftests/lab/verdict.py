@@ -45,6 +45,7 @@ class Verdict:
     failed: int = 0
     skipped: int = 0
     problems: list = dataclasses.field(default_factory=list)
+    parts: list = dataclasses.field(default_factory=list)      # sentences that say where the figures come from
 
     def fail(self, problem):
         self.failed += 1
@@ -55,6 +56,7 @@ class Verdict:
         self.failed += other.failed
         self.skipped += other.skipped
         self.problems += other.problems
+        self.parts += other.parts
 
     def totals(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"

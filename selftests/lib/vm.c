@@ -689,6 +689,11 @@ struct tpz_vcpu_meters meters_read(const struct meters *meters, __u32 vcpu)
 	return copy;
 }
 
+__u64 meters_own_exits(const struct tpz_vcpu_meters *m)
+{
+	return m->exits - m->reason[TPZ_EXIT_HOST_INTERRUPT].count - m->reason[TPZ_EXIT_HOST_NMI].count;
+}
+
 int vms_alive(void)
 {
 	struct tpz_list_vms list = { .size = sizeof(list), .entry_bytes = sizeof(struct tpz_vm_entry) };

@@ -148,6 +148,8 @@ struct meters {
 struct meters meters_open(__u64 id);
 /* A consistent copy of a vCPU's page */
 struct tpz_vcpu_meters meters_read(const struct meters *meters, __u32 vcpu);
+/* Exits of the guest's own making: all but those of the host's interrupts and NMIs, which come as they like */
+__u64 meters_own_exits(const struct tpz_vcpu_meters *m);
 /* The number of VMs alive */
 int vms_alive(void);
 

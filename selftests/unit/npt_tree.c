@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The nested page table (kmod/mem/tree.c), against a walker of its own: random maps, zaps and looks at the accessed
- * bits, on every format: EPT with and without accessed bits, four and five levels, each largest leaf, and with the
- * processor erratum that forbids executable large leaves.
+ * bits, on both formats: EPT with and without accessed bits, SVM's NPT with and without its no-execute bit; four and five
+ * levels, each largest leaf, and with the processor erratum that forbids executable large leaves.
  *
  * After each step: the leaves are those before it but for what the step may change; the counts are right; no page is
  * lost; no table is reachable that was freed.
@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 #include "../../kmod/mem/tree.c"
+#include "../../kmod/hw/svm/npt.c"
 #include "../../kmod/hw/vmx/ept.c"
 
 long pages_alive;
@@ -81,6 +82,12 @@ static void look(struct leaves *l)
 	CHECK_EQ(tree.pages, l->pages);
 	CHECK_EQ(tree.tables, l->tables);
 	CHECK_EQ((long)l->tables, pages_alive);
+}
+
+/* What no member of the format tells: may code run from this leaf? EPT has a bit that permits it, NPT one that forbids it */
+static bool executable(u64 entry)
+{
+	return tree.format == &tpz_ept_format ? entry & BIT_ULL(2) : !(entry & BIT_ULL(63));
 }
 
 static u64 bytes_of(const struct leaf *l)
@@ -175,9 +182,9 @@ static void step_map(unsigned int generation)
 	CHECK(!(permissions & TPZ_NPT_WRITE) || (leaf->entry & f->write));
 	CHECK_EQ(leaf->entry & f->accessed, f->accessed);
 	if (!cpu_has_bug || leaf->level == 1)
-		CHECK(leaf->entry & EPT_EXEC);
+		CHECK(executable(leaf->entry));
 	else
-		CHECK(!(leaf->entry & EPT_EXEC) && !fetch);
+		CHECK(!executable(leaf->entry) && !fetch);
 	/* What else was in the way of the leaf is gone, and counted */
 	old = find(&before, gpa);
 	span = old && bytes_of(old) > bytes_of(leaf) ? bytes_of(old) : bytes_of(leaf);
@@ -256,15 +263,13 @@ static void touch(void)
 	}
 }
 
-static void random_steps(bool accessed, bool large_2m, bool large_1g, unsigned int levels, bool bug)
+static void random_steps(const struct tpz_npt_format *format, bool bug)
 {
 	struct tpz_zap zap = TPZ_ZAP_INIT(zap);
 
-	tpz_ept_init_format(accessed, large_2m, large_1g);
-	tpz_ept_format.levels = levels;
 	cpu_has_bug = bug;
 	CHECK_EQ(pages_alive, 0L);
-	CHECK_EQ(tpz_tree_create(&tree, &tpz_ept_format), 0);
+	CHECK_EQ(tpz_tree_create(&tree, format), 0);
 	look(&after);
 	for (unsigned int step = 0; step < 6000; step++) {
 		if (step % 64 == 0)
@@ -292,34 +297,67 @@ static void random_steps(bool accessed, bool large_2m, bool large_1g, unsigned i
 	CHECK_EQ(pages_alive, 0L);
 }
 
+static void ept_steps(bool accessed, bool large_2m, bool large_1g, unsigned int levels, bool bug)
+{
+	tpz_ept_init_format(accessed, large_2m, large_1g);
+	tpz_ept_format.levels = levels;
+	random_steps(&tpz_ept_format, bug);
+}
+
 static void small(void)
 {
-	random_steps(true, false, false, 4, false);
+	ept_steps(true, false, false, 4, false);
 }
 
 static void large(void)
 {
-	random_steps(true, true, false, 4, false);
+	ept_steps(true, true, false, 4, false);
 }
 
 static void giant(void)
 {
-	random_steps(true, true, true, 4, false);
+	ept_steps(true, true, true, 4, false);
 }
 
 static void five_levels(void)
 {
-	random_steps(true, true, true, 5, false);
+	ept_steps(true, true, true, 5, false);
 }
 
 static void no_accessed_bits(void)
 {
-	random_steps(false, true, true, 4, false);
+	ept_steps(false, true, true, 4, false);
 }
 
 static void erratum(void)
 {
-	random_steps(true, true, true, 4, true);
+	ept_steps(true, true, true, 4, true);
+}
+
+static void npt_steps(bool la57, bool has_no_execute, bool large_1g)
+{
+	svm_npt_init_format(la57, has_no_execute, large_1g);
+	random_steps(&svm_npt_format, false);
+}
+
+static void npt_large(void)
+{
+	npt_steps(false, true, false);
+}
+
+static void npt_giant(void)
+{
+	npt_steps(false, true, true);
+}
+
+static void npt_five_levels(void)
+{
+	npt_steps(true, true, true);
+}
+
+static void npt_no_execute_bit(void)
+{
+	npt_steps(false, false, true);
 }
 
 /* Entries as the manual has them: SDM vol. 3C, tables 28-1 to 28-7 */
@@ -339,6 +377,32 @@ static void ept_entries(void)
 	CHECK_EQ(tpz_ept_format.max_leaf, 2U);
 }
 
+/* AMD APM vol. 2, 5.3 (figures 5-20 to 5-25) and 15.25.5: each entry is a user's, or no guest may touch it */
+static void npt_entries(void)
+{
+	const u64 nx = 1ULL << 63;
+
+	svm_npt_init_format(false, true, true);
+	CHECK_EQ(svm_npt_format.leaf(0x123456000, 1, TPZ_NPT_READ), nx | 0x123456005ULL);
+	CHECK_EQ(svm_npt_format.leaf(0x123456000, 1, TPZ_NPT_READ | TPZ_NPT_EXEC), 0x123456005ULL);
+	CHECK_EQ(svm_npt_format.leaf(0x123456000, 1, TPZ_NPT_READ | TPZ_NPT_WRITE | TPZ_NPT_EXEC), 0x123456007ULL);
+	CHECK_EQ(svm_npt_format.leaf(0x123400000, 2, TPZ_NPT_READ | TPZ_NPT_WRITE), nx | 0x123400087ULL);
+	CHECK_EQ(svm_npt_format.leaf(0x140000000, 3, TPZ_NPT_READ | TPZ_NPT_EXEC), 0x140000085ULL);
+	CHECK_EQ(svm_npt_format.table(0x123456000), 0x123456007ULL);
+	CHECK_EQ(svm_npt_format.present, 0x1ULL);
+	CHECK_EQ(svm_npt_format.write, 0x2ULL);
+	CHECK_EQ(svm_npt_format.accessed, 0x20ULL);
+	CHECK_EQ(svm_npt_format.dirty, 0x40ULL);
+	CHECK_EQ(svm_npt_format.large, 0x80ULL);
+	CHECK_EQ(svm_npt_format.levels, 4U);
+	CHECK_EQ(svm_npt_format.max_leaf, 3U);
+	/* Without EFER.NXE bit 63 is reserved: an entry that set it would fault for ever */
+	svm_npt_init_format(true, false, false);
+	CHECK_EQ(svm_npt_format.leaf(0x123456000, 1, TPZ_NPT_READ), 0x123456005ULL);
+	CHECK_EQ(svm_npt_format.levels, 5U);
+	CHECK_EQ(svm_npt_format.max_leaf, 2U);
+}
+
 static const struct ktap_case cases[] = {
 	{ "EPT entries", ept_entries },
 	{ "4 KiB leaves", small },
@@ -347,6 +411,11 @@ static const struct ktap_case cases[] = {
 	{ "five levels", five_levels },
 	{ "no accessed bits", no_accessed_bits },
 	{ "no executable large leaves", erratum },
+	{ "NPT entries", npt_entries },
+	{ "NPT: 2 MiB leaves", npt_large },
+	{ "NPT: 1 GiB leaves", npt_giant },
+	{ "NPT: five levels", npt_five_levels },
+	{ "NPT: no no-execute bit", npt_no_execute_bit },
 };
 
 KTAP_MAIN(cases)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* BUILD: cc -O2 -Wall -Werror -I compat -o vmx_rules vmx_rules.c (includes what it tests) */
 /*
  * The rules of VM entry (kmod/hw/vmx/rules.h), tried on a made-up VMCS and a made-up CPU.
  *
@@ -7,13 +6,11 @@
  * 2. For each rule, guests that break this rule and no other one; a rule without one fails.
  * 3. Guests at the edge of a rule, which must still be let in.
  * 4. The tables themselves: names, sections, fields, the text for the log.
- *
- * Each rule of 2. is one line of the report, each of the others one line, too.
  */
-#include <stdio.h>
-#include <stdlib.h>
+#define _GNU_SOURCE		/* strverscmp() */
 #include <string.h>
 
+#include "../../kmod/hw/rules.c"
 #include "../../kmod/hw/vmx/rules.c"
 #include "../../kmod/hw/vmx/rules_execution.c"
 #include "../../kmod/hw/vmx/rules_exit_entry.c"
@@ -28,24 +25,17 @@
 
 #define NOT_CANONICAL	0x8000000000000000ULL
 #define TOO_WIDE	BIT_ULL(46)	/* the made-up CPU's physical addresses have 46 bits */
-#define VMCS_ITSELF	0x7000ULL
+#define ADDRESS		0x7000ULL	/* of the VMCS itself */
 
 /*
  * A VMCS is an array of values; encodings are even and below 0x6c20.
  */
 struct image {
 	u64 value[0x6c20 / 2];
-	bool unknown_field_read;
 };
 
-static u64 read_image(void *arg, u32 field)
+static u64 image_read(struct image *image, u32 field)
 {
-	struct image *image = arg;
-
-	if (!vmcs_field_name(field)) {
-		image->unknown_field_read = true;
-		return 0;
-	}
 	return image->value[field / 2];
 }
 
@@ -261,8 +251,6 @@ static void legacy_host(struct image *image)
 	set(image, VMCS_HOST_RIP, 0xc0000000);
 }
 
-typedef void (*make_guest)(struct image *image);
-
 /*
  * CPUs: how one differs from the full one
  */
@@ -288,24 +276,9 @@ static void bus_lock(struct vmx_caps *cpu) { cpu->bus_lock_detect = true; }
 static void five_levels(struct vmx_caps *cpu) { cpu->ept_vpid |= VMX_CAP_EPT_WALK_5; }
 static void ept_shadow(struct vmx_caps *cpu) { cpu->ept_vpid |= VMX_CAP_EPT_SHADOW_STACK; }
 
-typedef void (*change_cpu)(struct vmx_caps *cpu);
-
-/*
- * Cases: a guest, up to six changes of its fields, perhaps a change of the CPU
- */
-struct change {
-	enum { NOTHING, SET, OR, CLEAR } how;
-	u32 field;
-	u64 value;
-};
-
-struct test_case {
-	const char *rule;	/* that must be broken; for the cases of 3.: what the case shows */
-	make_guest guest;
-	struct change change[6];
-	change_cpu cpu;
-	unsigned int more;	/* other rules that cannot but be broken, too, all after @rule */
-};
+#define BOOK	vmx_rule_book
+#define CAPS	struct vmx_caps
+#include "rule_test.h"
 
 #define F(how, field, value)	{ how, VMCS_##field, value }
 #define SECONDARY(bits)		F(OR, SECONDARY_CONTROLS, SECONDARY_##bits)
@@ -788,7 +761,7 @@ static const struct test_case broken[] = {
 						    F(SET, GUEST_INTERRUPTIBILITY, 2) } },
 	{ "vmcs-link-alignment", long_guest, { F(SET, LINK_POINTER, 0x800) } },
 	{ "vmcs-link-width", long_guest, { F(SET, LINK_POINTER, TOO_WIDE) } },
-	{ "vmcs-link-itself", long_guest, { F(SET, LINK_POINTER, VMCS_ITSELF) } },
+	{ "vmcs-link-itself", long_guest, { F(SET, LINK_POINTER, ADDRESS) } },
 
 	/* 29.3.1.6 */
 	{ "guest-pdpte0", pae_guest, { F(OR, GUEST_PDPTE0, BIT(1)) } },
@@ -925,168 +898,6 @@ static const struct test_case kept[] = {
 	{ "a linked VMCS", long_guest, { F(SET, LINK_POINTER, 0x3000) } },
 };
 
-static void prepare(const struct test_case *test, struct image *image, struct vmx_caps *cpu)
-{
-	unsigned int i;
-
-	*cpu = full_cpu;
-	if (test->cpu)
-		test->cpu(cpu);
-	test->guest(image);
-	for (i = 0; i < ARRAY_SIZE(test->change); i++) {
-		u64 *value = &image->value[test->change[i].field / 2];
-
-		switch (test->change[i].how) {
-		case NOTHING:
-			break;
-		case SET:
-			*value = test->change[i].value;
-			break;
-		case OR:
-			*value |= test->change[i].value;
-			break;
-		case CLEAR:
-			*value &= ~test->change[i].value;
-			break;
-		}
-	}
-}
-
-/*
- * The report
- */
-
-static unsigned int reported;
-static unsigned int failed;
-
-static bool report(bool ok, const char *name)
-{
-	printf("%sok %u %s\n", ok ? "" : "not ", ++reported, name);
-	failed += !ok;
-	return ok;
-}
-
-/* Run one case. @rule: the name that must come out first, or NULL for none. */
-static bool run(const struct test_case *test, const char *rule)
-{
-	struct vmx_caps cpu;
-	static struct image image;
-	struct vmx_rule_ctx ctx = { read_image, &image, &cpu, VMCS_ITSELF };
-	const struct vmx_rule *found, *other;
-	unsigned int i, more = 0;
-	bool ok = true;
-	char text[320];
-
-	prepare(test, &image, &cpu);
-	found = vmx_first_broken_rule(&ctx);
-	if (!found != !rule || (found && strcmp(found->name, rule))) {
-		printf("# %s: expected %s, found %s\n", test->rule, rule ?: "no broken rule",
-		       found ? found->name : "no broken rule");
-		ok = false;
-	}
-	for (i = 0; (other = vmx_rule_at(i)); i++)
-		if (other != found && !other->holds(&ctx, other->arg)) {
-			if (++more > test->more)
-				printf("# %s: %s is broken, too\n", test->rule, other->name);
-		}
-	if (found && more != test->more)
-		ok = false;
-	if (found) {
-		int len = vmx_rule_describe(found, &ctx, text, sizeof(text));
-
-		if (len != (int)strlen(text) || len >= (int)sizeof(text) - 1 ||
-		    strncmp(text, found->name, strlen(found->name)) || strstr(text, "(null)")) {
-			printf("# %s: bad description: %s\n", test->rule, text);
-			ok = false;
-		}
-	}
-	if (image.unknown_field_read) {
-		printf("# %s: a field that is not in the list was read\n", test->rule);
-		ok = false;
-	}
-	return ok;
-}
-
-static bool try_rule(const struct vmx_rule *rule)
-{
-	unsigned int i, cases = 0;
-	bool ok = true;
-
-	for (i = 0; i < ARRAY_SIZE(broken); i++)
-		if (!strcmp(broken[i].rule, rule->name)) {
-			cases++;
-			ok &= run(&broken[i], rule->name);
-		}
-	if (!cases)
-		printf("# %s: no case breaks this rule\n", rule->name);
-	return ok && cases;
-}
-
-/*
- * The tables
- */
-
-static const struct vmx_rule *find_rule(const char *name)
-{
-	const struct vmx_rule *rule;
-	unsigned int i;
-
-	for (i = 0; (rule = vmx_rule_at(i)); i++)
-		if (!strcmp(rule->name, name))
-			return rule;
-	return NULL;
-}
-
-static bool cases_name_rules(void)
-{
-	bool ok = true;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(broken); i++)
-		if (!find_rule(broken[i].rule)) {
-			printf("# a case names the unknown rule %s\n", broken[i].rule);
-			ok = false;
-		}
-	return ok;
-}
-
-/* The longest text that vmx_rule_describe() can make of a rule */
-static size_t longest_text(const struct vmx_rule *rule)
-{
-	size_t length = strlen(rule->name) + strlen(rule->must) + strlen(rule->section) +
-			strlen(":  (SDM 3C, ):");
-	unsigned int f;
-
-	for (f = 0; f < rule->nr_fields; f++)
-		length += strlen(" =0x0123456789abcdef") + strlen(vmcs_field_name(rule->fields[f]));
-	return length;
-}
-
-/* Unique short names, sections in the SDM's order, known fields, texts that fit */
-static bool rules_well_formed(void)
-{
-	const struct vmx_rule *rule, *last = NULL;
-	unsigned int i, f;
-	bool ok = true;
-
-	for (i = 0; (rule = vmx_rule_at(i)); last = rule, i++) {
-		bool good = find_rule(rule->name) == rule && strlen(rule->name) <= 47 &&
-			    strlen(rule->section) <= 79 && !strncmp(rule->section, "29.", 3) &&
-			    rule->must[0] && rule->holds && rule->nr_fields &&
-			    rule->nr_fields <= VMX_RULE_FIELDS;
-
-		if (last && strcmp(last->section, rule->section) > 0)
-			good = false;
-		for (f = 0; f < rule->nr_fields && f < VMX_RULE_FIELDS; f++)
-			good &= !!vmcs_field_name(rule->fields[f]);
-		if (!good || longest_text(rule) >= 320) {
-			printf("# %s is malformed\n", rule->name);
-			ok = false;
-		}
-	}
-	return ok;
-}
-
 #define ENCODING(name, encoding) encoding,
 static bool fields_well_formed(void)
 {
@@ -1138,40 +949,18 @@ static bool description(void)
 					       { F(SET, HOST_TR_BASE, NOT_CANONICAL) } };
 	static const char expected[] = "host-tr-base: must be canonical (SDM 3C, " HOST_SEGMENTS
 				       "): HOST_TR_BASE=0x8000000000000000";
-	struct vmx_caps cpu;
-	static struct image image;
-	struct vmx_rule_ctx ctx = { read_image, &image, &cpu, 0 };
-	char text[320], cut[16];
 
-	prepare(&test, &image, &cpu);
-	vmx_rule_describe(vmx_first_broken_rule(&ctx), &ctx, text, sizeof(text));
-	vmx_rule_describe(vmx_first_broken_rule(&ctx), &ctx, cut, sizeof(cut));
-	if (strcmp(text, expected))
-		printf("# %s\n", text);
-	return !strcmp(text, expected) && !strcmp(cut, "host-tr-base: m");
+	return describes(&test, expected, "host-tr-base: m");
 }
+
+static const struct fact facts[] = {
+	{ "VMCS encodings are well formed", fields_well_formed },
+	{ "names of fields and exits", names },
+	{ "what an encoding tells", widths },
+	{ "the text for the log", description },
+};
 
 int main(void)
 {
-	const struct vmx_rule *rule;
-	unsigned int i, rules = 0;
-
-	while (vmx_rule_at(rules))
-		rules++;
-	printf("KTAP version 1\n1..%zu\n", rules + ARRAY_SIZE(kept) + 6);
-
-	for (i = 0; i < ARRAY_SIZE(kept); i++)
-		report(run(&kept[i], NULL), kept[i].rule);
-	for (i = 0; (rule = vmx_rule_at(i)); i++)
-		report(try_rule(rule), rule->name);
-	report(cases_name_rules(), "every case names a rule");
-	report(rules_well_formed(), "rules are well formed, in the order of the SDM");
-	report(fields_well_formed(), "VMCS encodings are well formed");
-	report(names(), "names of fields and exits");
-	report(widths(), "what an encoding tells");
-	report(description(), "the text for the log");
-
-	printf("# %u rules, %zu cases that break one, %zu that break none\n", rules,
-	       ARRAY_SIZE(broken), ARRAY_SIZE(kept));
-	return failed != 0;
+	return test_rules(broken, ARRAY_SIZE(broken), kept, ARRAY_SIZE(kept), facts, ARRAY_SIZE(facts));
 }

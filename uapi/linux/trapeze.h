@@ -102,6 +102,10 @@
 	X(51, BUS_LOCK,		"bus-lock")		\
 	X(52, NOTIFY,		"notify")		\
 	X(53, OTHER,		"other")		\
+	X(54, RDPRU,		"rdpru")		\
+	X(55, MCOMMIT,		"mcommit")		\
+	X(56, INVLPGB,		"invlpgb")	/* and TLBSYNC */ \
+	X(57, IRET,		"iret")		/* of an NMI handler */ \
 	/* What only the run page reports: no trap of its own */ \
 	X(60, INTERRUPTED,	"interrupted")		\
 	X(61, MEMORY,		"unbacked-memory")	\

@@ -9,7 +9,7 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <asm/msr-index.h>
-#include <asm/virtext.h>
+#include <asm/asm.h>
 #include "svm.h"
 
 struct svm_cpu {
@@ -111,16 +111,10 @@ u64 svm_host_vmcb_pa(void)
 	return __pa(__this_cpu_read(svm_cpus.host_vmcb));
 }
 
-void svm_take_asid(struct svm_vcpu *x)
+static void take_next(struct svm_cpu *c, struct svm_vcpu *x)
 {
-	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 	struct vmcb_control *control = &x->vmcb->control;
 
-	control->tlb_control = TLB_CONTROL_NOTHING;
-	if (likely(x->asid_generation == c->generation && !x->flush))
-		return;
-	x->flush = false;
-	/* A fresh ASID has no translations: as good as a flush, and cheaper */
 	if (c->next_asid >= svm_caps.asids) {
 		c->generation++;
 		c->next_asid = 1;
@@ -128,4 +122,28 @@ void svm_take_asid(struct svm_vcpu *x)
 	}
 	x->asid_generation = c->generation;
 	control->guest_asid = c->next_asid++;
+	svm_touch(x, CLEAN_ASID);
+}
+
+/**
+ * svm_take_asid() - give the next entry an ASID, with the flush that was asked for
+ * @x: the vCPU, loaded
+ *
+ * AMD APM vol. 2, 15.16. Context: interrupts off.
+ */
+void svm_take_asid(struct svm_vcpu *x)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	struct vmcb_control *control = &x->vmcb->control;
+
+	control->tlb_control = TLB_CONTROL_NOTHING;
+	if (unlikely(x->asid_generation != c->generation))
+		take_next(c, x);
+	else if (!x->flush)
+		return;
+	else if (svm_has(SVM_CPUID_FLUSH_BY_ASID))
+		control->tlb_control = TLB_CONTROL_FLUSH_ASID;
+	else
+		take_next(c, x);	/* a fresh ASID has no translations */
+	x->flush = false;
 }

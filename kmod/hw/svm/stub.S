@@ -113,10 +113,14 @@ SYM_FUNC_START(svm_enter_guest)
 	pop	%r14
 	pop	%r15
 	pop	%rbp
+#ifdef UNTRAIN_RET_VM
+	UNTRAIN_RET_VM
+#else
 	UNTRAIN_RET
+#endif
 	RET
 
-	/* #UD: another CPU's reboot took EFER.SVME away: the exit code that the caller preset says so */
+	/* #UD: EFER.SVME has gone, as the machine goes down: the exit code that the caller preset says so */
 	_ASM_EXTABLE(1b, 2b)
 	_ASM_EXTABLE(4b, 5b)
 	_ASM_EXTABLE(6b, 7b)

@@ -5,17 +5,20 @@
  *	caps.c		what this CPU can do, and what is missing (probe)
  *	percpu.c	EFER.SVME and the host save area of a CPU; its ASIDs
  *	vmcb.c		a vCPU's VMCB: creation, intercepts, what never changes; the permission maps
- *	host_state.c	onto a CPU and off it
  *	guest_state.c	the guest's registers out of the VMCB and into it
- *	inject.c	events into the guest; windows; NMIs and IRET; events that an exit interrupted
- *	enter.c stub.S	one stay in the guest
+ *	inject.c	events into the guest; events that an exit interrupted; the interrupt window
+ *	nmi.c		NMIs: their blocking, and the end of it
+ *	enter.c stub.S	onto a CPU and off it; one stay in the guest
  *	exits.c		raw exit codes to normalized ones
+ *	rules.c		why an entry failed
  */
 #ifndef TPZ_SVM_H
 #define TPZ_SVM_H
 
 #include "../hw.h"
+#include "../switch.h"
 #include "../../host.h"
+#include "caps.h"
 #include "vmcb.h"
 
 /**
@@ -24,22 +27,21 @@
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	u64 vmcb_pa;
-	int last_cpu;			/* where it was loaded last, or -1 */
-	u64 asid_generation;		/* of last_cpu: svm_take_asid() */
+	u64 asid_generation;		/* of the CPU it was loaded on last; 0: none */
 	bool flush;			/* forget this ASID's translations at the next entry */
+	struct tpz_switch host;		/* the host's registers, while loaded */
 
-	/* NMIs, where the CPU does not track them (15.21.10 VNMI) */
-	bool nmi_blocked;		/* the guest is in its NMI handler, until its IRET */
-	bool iret_seen;			/* that IRET was intercepted at @iret_rip, and is not yet done */
+	struct tpz_event injected;	/* what the last entry delivered, if software raised it: see inject.c */
+	u64 injected_rip;
+
+	/* nmi.c, where the CPU does not track NMIs itself */
+	bool nmi_blocked;		/* from the delivery of an NMI to the guest's IRET */
+	bool iret_begun;		/* that IRET has trapped, at @iret_rip; it is done when RIP has left it */
 	u64 iret_rip;
-	bool stepping;			/* TF is ours: an NMI waits for the end of an instruction */
-	u64 stepped_rflags;		/* TF and RF as the guest has them */
-	u8 soft_bytes;			/* the injected event was the software's: RIP was moved over it */
+	bool stepping;			/* RFLAGS.TF is ours: the window opens behind one instruction */
+	bool guest_tf;			/* TF as the guest has it */
 
-	struct tpz_host_regs host;	/* the launcher's thread's, while loaded */
-	u64 host_tsc_aux;
-	u64 host_xcr0;
-	u64 host_debugctl;
+	struct tpz_poked poke;
 };
 
 static inline struct svm_vcpu *to_svm(struct tpz_vcpu *v)
@@ -47,19 +49,13 @@ static inline struct svm_vcpu *to_svm(struct tpz_vcpu *v)
 	return v->hw;
 }
 
-/**
- * struct svm_caps - what this CPU can do; written by probe, then constant
- * @features: CPUID leaf 8000000ah, EDX
- * @asids: how many there are, 0 included (the host's)
- * @iopm_pa: the I/O permission map that all VMs share: every port traps
- */
-struct svm_caps {
-	u32 features;
-	u32 asids;
-	u64 iopm_pa;
-	u64 msrpm_pa;
-};
-extern struct svm_caps svm_caps;
+/* A part of the VMCB was written: CLEAN_* */
+static inline void svm_touch(struct svm_vcpu *x, u64 clean)
+{
+	x->vmcb->control.clean &= ~clean;
+}
+
+extern struct svm_caps svm_caps;	/* written by probe, then constant */
 
 static inline bool svm_has(u32 feature)
 {
@@ -67,6 +63,7 @@ static inline bool svm_has(u32 feature)
 }
 
 int svm_probe(void);
+int svm_available(void);
 void svm_remove(void);
 const struct tpz_hw_feature *svm_feature(u32 index);
 u64 svm_traps(void);
@@ -79,13 +76,12 @@ bool svm_this_cpu_on(void);
 void svm_take_asid(struct svm_vcpu *x);		/* an ASID of this CPU, before each entry. Interrupts off */
 u64 svm_host_vmcb_pa(void);			/* where VMSAVE keeps this CPU's host registers */
 
-int svm_maps_init(void);			/* the permission maps */
+int svm_maps_init(void);			/* the permission maps that all VMs share */
 void svm_maps_exit(void);
 int svm_vcpu_create(struct tpz_vcpu *v);
 void svm_vcpu_destroy(struct tpz_vcpu *v);
-
-int svm_vcpu_load(struct tpz_vcpu *v);
-void svm_vcpu_put(struct tpz_vcpu *v);
+void svm_intercept3(struct svm_vcpu *x, u32 bits, bool on);
+void svm_intercept_cr(struct svm_vcpu *x, u32 bits, bool on);
 
 void svm_fetch(struct tpz_vcpu *v, u32 parts);
 void svm_commit(struct tpz_vcpu *v);		/* v->dirty into the VMCB. Interrupts off */
@@ -93,17 +89,23 @@ void svm_commit(struct tpz_vcpu *v);		/* v->dirty into the VMCB. Interrupts off 
 void svm_inject(struct tpz_vcpu *v, const struct tpz_event *e);
 void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi);
 void svm_save_interrupted_event(struct tpz_vcpu *v);
-bool svm_own_step(struct tpz_vcpu *v);		/* the #DB was for us: an NMI's window is open */
-void svm_on_iret(struct tpz_vcpu *v);
-void svm_after_exit_nmi(struct tpz_vcpu *v);	/* has the IRET been done? */
 
+bool svm_nmi_is_blocked(const struct svm_vcpu *x);
+void svm_nmi_block(struct svm_vcpu *x, bool blocked);
+void svm_nmi_window(struct tpz_vcpu *v, bool wanted);
+void svm_nmi_after_exit(struct tpz_vcpu *v);	/* before anything reads the guest's RFLAGS */
+void svm_nmi_on_iret(struct svm_vcpu *x);	/* the IRET trapped */
+
+int svm_vcpu_load(struct tpz_vcpu *v);
+void svm_vcpu_put(struct tpz_vcpu *v);
 int svm_enter(struct tpz_vcpu *v);
+int svm_poke(struct tpz_vcpu *v, u32 field, u64 value, bool flip);
 void svm_flush(struct tpz_vcpu *v);
 void svm_set_tsc_offset(struct tpz_vcpu *v, u64 offset);
 
-/* stub.S. Global interrupts off (CLGI), interrupts on */
-void svm_enter_guest(u64 *gpr, u64 vmcb_pa, u64 host_vmcb_pa, unsigned long flags);
+/* stub.S. Global interrupt flag clear, interrupts off. @flags: SVM_ENTER_* */
 #define SVM_ENTER_VERW	1
+void svm_enter_guest(u64 *gpr, u64 vmcb_pa, u64 host_vmcb_pa, unsigned long flags);
 
 void svm_decode_exit(struct tpz_vcpu *v);
 

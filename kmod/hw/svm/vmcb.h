@@ -53,7 +53,11 @@ struct vmcb_control {
 	u64 nrip;
 	u8 fetched_bytes;		/* 0d0h */
 	u8 guest_bytes[15];
-	u8 reserved_0e0[0x320];
+	u64 avic_backing_page;		/* 0e0h */
+	u64 reserved_0e8;
+	u64 avic_logical_table;		/* 0f0h */
+	u64 avic_physical_table;	/* bits 11:0: the largest index */
+	u8 reserved_100[0x300];
 };
 
 struct vmcb_save {
@@ -105,6 +109,7 @@ static_assert(offsetof(struct vmcb, control.iopm_base_pa) == 0x40);
 static_assert(offsetof(struct vmcb, control.exitcode) == 0x70);
 static_assert(offsetof(struct vmcb, control.eventinj) == 0xa8);
 static_assert(offsetof(struct vmcb, control.nrip) == 0xc8);
+static_assert(offsetof(struct vmcb, control.avic_physical_table) == 0xf8);
 static_assert(offsetof(struct vmcb, save) == 0x400);
 static_assert(offsetof(struct vmcb, save.cpl) == 0x4cb);
 static_assert(offsetof(struct vmcb, save.cr4) == 0x548);
@@ -113,6 +118,106 @@ static_assert(offsetof(struct vmcb, save.rax) == 0x5f8);
 static_assert(offsetof(struct vmcb, save.cr2) == 0x640);
 static_assert(offsetof(struct vmcb, save.last_exception_to) == 0x690);
 static_assert(sizeof(struct vmcb) == 4096);
+
+/*
+ * The fields that VMRUN reads, by a number each: bits 11:0 the offset, bits 15:12 log2 of the width in bytes. TPZ_POKE and
+ * the rules of rules.c know them by it. Names are appendix B's.
+ */
+#define VMCB_LOG2(bytes)	((bytes) == 8 ? 3 : (bytes) == 4 ? 2 : (bytes) == 2 ? 1 : 0)
+#define VMCB_FIELD(member)								\
+	(offsetof(struct vmcb, member) | VMCB_LOG2(sizeof(((struct vmcb *)0)->member)) << 12)
+#define VMCB_FIELD_OFFSET(field)	((field) & 0xfffU)
+#define VMCB_FIELD_BYTES(field)		(1U << ((field) >> 12))
+
+#define VMCB_SEGMENT_FIELDS(X, NAME, member)				\
+	X(NAME##_SELECTOR,	save.member.selector)			\
+	X(NAME##_ATTRIBUTES,	save.member.attributes)			\
+	X(NAME##_LIMIT,		save.member.limit)			\
+	X(NAME##_BASE,		save.member.base)
+
+#define VMCB_FIELDS(X)							\
+	X(INTERCEPT_CR,		control.intercept_cr)			\
+	X(INTERCEPT_DR,		control.intercept_dr)			\
+	X(INTERCEPT_EXCEPTIONS,	control.intercept_exceptions)		\
+	X(INTERCEPT3,		control.intercept3)			\
+	X(INTERCEPT4,		control.intercept4)			\
+	X(INTERCEPT5,		control.intercept5)			\
+	X(PAUSE_FILTER_THRESHOLD, control.pause_filter_threshold)	\
+	X(PAUSE_FILTER_COUNT,	control.pause_filter_count)		\
+	X(IOPM_BASE_PA,		control.iopm_base_pa)			\
+	X(MSRPM_BASE_PA,	control.msrpm_base_pa)			\
+	X(TSC_OFFSET,		control.tsc_offset)			\
+	X(GUEST_ASID,		control.guest_asid)			\
+	X(TLB_CONTROL,		control.tlb_control)			\
+	X(VINTR,		control.vintr)				\
+	X(INTERRUPT_SHADOW,	control.interrupt_shadow)		\
+	X(NP_ENABLE,		control.np_enable)			\
+	X(AVIC_APIC_BAR,	control.avic_apic_bar)			\
+	X(EVENTINJ,		control.eventinj)			\
+	X(N_CR3,		control.n_cr3)				\
+	X(LBR_VIRTUALIZATION,	control.lbr_virtualization)		\
+	X(CLEAN,		control.clean)				\
+	X(NRIP,			control.nrip)				\
+	X(AVIC_BACKING_PAGE,	control.avic_backing_page)		\
+	X(AVIC_LOGICAL_TABLE,	control.avic_logical_table)		\
+	X(AVIC_PHYSICAL_TABLE,	control.avic_physical_table)		\
+	VMCB_SEGMENT_FIELDS(X, ES, es)					\
+	VMCB_SEGMENT_FIELDS(X, CS, cs)					\
+	VMCB_SEGMENT_FIELDS(X, SS, ss)					\
+	VMCB_SEGMENT_FIELDS(X, DS, ds)					\
+	VMCB_SEGMENT_FIELDS(X, FS, fs)					\
+	VMCB_SEGMENT_FIELDS(X, GS, gs)					\
+	VMCB_SEGMENT_FIELDS(X, GDTR, gdtr)				\
+	VMCB_SEGMENT_FIELDS(X, LDTR, ldtr)				\
+	VMCB_SEGMENT_FIELDS(X, IDTR, idtr)				\
+	VMCB_SEGMENT_FIELDS(X, TR, tr)					\
+	X(CPL,			save.cpl)				\
+	X(EFER,			save.efer)				\
+	X(CR4,			save.cr4)				\
+	X(CR3,			save.cr3)				\
+	X(CR0,			save.cr0)				\
+	X(DR7,			save.dr7)				\
+	X(DR6,			save.dr6)				\
+	X(RFLAGS,		save.rflags)				\
+	X(RIP,			save.rip)				\
+	X(RSP,			save.rsp)				\
+	X(S_CET,		save.s_cet)				\
+	X(SSP,			save.ssp)				\
+	X(ISST_ADDR,		save.isst_address)			\
+	X(RAX,			save.rax)				\
+	X(STAR,			save.star)				\
+	X(LSTAR,		save.lstar)				\
+	X(CSTAR,		save.cstar)				\
+	X(SFMASK,		save.sfmask)				\
+	X(KERNEL_GS_BASE,	save.kernel_gs_base)			\
+	X(SYSENTER_CS,		save.sysenter_cs)			\
+	X(SYSENTER_ESP,		save.sysenter_esp)			\
+	X(SYSENTER_EIP,		save.sysenter_eip)			\
+	X(CR2,			save.cr2)				\
+	X(G_PAT,		save.g_pat)				\
+	X(DBGCTL,		save.debugctl)
+
+#define VMCB_FIELD_ENUM_MEMBER(name, member) VMCB_##name = VMCB_FIELD(member),
+enum vmcb_field {
+	VMCB_FIELDS(VMCB_FIELD_ENUM_MEMBER)
+};
+#undef VMCB_FIELD_ENUM_MEMBER
+
+/**
+ * vmcb_field_name() - the name of a field, for messages
+ * @field: its number
+ *
+ * Return: the name without "VMCB_", or NULL for a number that is not in the list.
+ */
+const char *vmcb_field_name(u32 field);
+
+/**
+ * vmcb_read(), vmcb_write() - a field by its number
+ * @vmcb: where it stands
+ * @field: its number, one of the list
+ */
+u64 vmcb_read(const struct vmcb *vmcb, u32 field);
+void vmcb_write(struct vmcb *vmcb, u32 field, u64 value);
 
 /* Attributes of a segment: bits 55:52 and 47:40 of its descriptor */
 #define VMCB_ATTR_TYPE		0xfU
@@ -178,18 +283,22 @@ static_assert(sizeof(struct vmcb) == 4096);
 #define INTERCEPT4_MWAIT_ARMED	BIT(12)
 #define INTERCEPT4_XSETBV	BIT(13)
 #define INTERCEPT4_RDPRU	BIT(14)
+#define INTERCEPT4_EFER_WRITE	BIT(15)		/* after it; and bits 31:16: writes of CR0 to 15 */
 
 #define INTERCEPT5_INVLPGB	BIT(0)
 #define INTERCEPT5_INVLPGB_ILLEGAL BIT(1)
 #define INTERCEPT5_INVPCID	BIT(2)
 #define INTERCEPT5_MCOMMIT	BIT(3)
 #define INTERCEPT5_TLBSYNC	BIT(4)
+#define INTERCEPT5_BUS_LOCK	BIT(5)
+#define INTERCEPT5_IDLE_HLT	BIT(6)
 
 /* ---- 3. Control words */
 
 #define TLB_CONTROL_NOTHING	0
 #define TLB_CONTROL_FLUSH_ALL	1
 #define TLB_CONTROL_FLUSH_ASID	3
+#define TLB_CONTROL_FLUSH_ASID_NON_GLOBAL 7
 
 #define VINTR_V_TPR		0xffULL
 #define VINTR_V_IRQ		BIT_ULL(8)
@@ -201,10 +310,29 @@ static_assert(sizeof(struct vmcb) == 4096);
 #define VINTR_V_INTR_MASKING	BIT_ULL(24)
 #define VINTR_VGIF_ENABLE	BIT_ULL(25)
 #define VINTR_V_NMI_ENABLE	BIT_ULL(26)
+#define VINTR_X2AVIC_ENABLE	BIT_ULL(30)
+#define VINTR_AVIC_ENABLE	BIT_ULL(31)
 
 #define INTERRUPT_SHADOW	BIT_ULL(0)
 
 #define NP_ENABLE		BIT_ULL(0)
+#define NP_SSS			BIT_ULL(4)	/* supervisor shadow stacks stand on marked pages */
+
+#define AVIC_MAX_INDEX		GENMASK_ULL(11, 0)	/* of avic_physical_table */
+
+/* Clean bits (15.15.3): what of the VMCB has not been written since the last exit. CPUs without them ignore the word */
+#define CLEAN_INTERCEPTS	BIT_ULL(0)	/* and TSC offset, pause filter */
+#define CLEAN_MAPS		BIT_ULL(1)
+#define CLEAN_ASID		BIT_ULL(2)
+#define CLEAN_TPR		BIT_ULL(3)	/* the word @vintr */
+#define CLEAN_NP		BIT_ULL(4)	/* nested CR3, G_PAT */
+#define CLEAN_CR		BIT_ULL(5)	/* CR0, CR3, CR4, EFER */
+#define CLEAN_DR		BIT_ULL(6)
+#define CLEAN_DT		BIT_ULL(7)	/* GDTR, IDTR */
+#define CLEAN_SEG		BIT_ULL(8)	/* CS, DS, ES, SS, CPL */
+#define CLEAN_CR2		BIT_ULL(9)
+#define CLEAN_LBR		BIT_ULL(10)
+#define CLEAN_ALL		GENMASK_ULL(10, 0)
 
 /* ---- 4. Events: EVENTINJ and EXITINTINFO (15.20) */
 
@@ -219,7 +347,7 @@ static_assert(sizeof(struct vmcb) == 4096);
 #define EVENT_VALID		BIT_ULL(31)
 #define EVENT_ERROR_SHIFT	32
 
-/* ---- 5. Exit codes (appendix C) */
+/* ---- 5. Exit codes (appendix C, table C-1) */
 
 #define SVM_EXIT_CODES(X)				\
 	X(SVM_EXIT_CR_READ,		0x000)	/* to 00fh: CR0 to CR15 */ \
@@ -295,8 +423,23 @@ enum svm_exit_code {
 #undef SVM_EXIT_ENUM_MEMBER
 
 #define SVM_EXIT_INVALID	(~0ULL)		/* the VMCB broke a rule of 15.5.1 */
-#define SVM_EXIT_BUSY		(~1ULL)
-#define SVM_EXIT_UNUSED		(~2ULL)
+#define SVM_EXIT_BUSY		(~1ULL)		/* SEV-ES: the VMSA is in use */
+#define SVM_EXIT_IDLE_REQUIRED	(~2ULL)		/* SEV-SNP: the sibling thread is not idle */
+#define SVM_EXIT_INVALID_PMC	(~3ULL)		/* illegal state of the virtual performance counters */
+
+/* Was VMRUN refused? QEMU's TCG writes only the code's lower half */
+static inline bool svm_refused(u64 exitcode)
+{
+	return (u32)exitcode == (u32)SVM_EXIT_INVALID;
+}
+
+/**
+ * svm_exit_name() - the name of an exit code, for messages
+ * @exitcode: the code
+ *
+ * Return: the name without "SVM_EXIT_", for a range (CR_READ, EXCEPTION, …) that of its first code; NULL if unknown.
+ */
+const char *svm_exit_name(u64 exitcode);
 
 /* EXITINFO1 of IOIO (15.10.2) */
 #define IOIO_IN			BIT(0)
@@ -320,7 +463,7 @@ enum svm_exit_code {
 #define TASK_SWITCH_JMP		BIT_ULL(38)
 #define TASK_SWITCH_HAS_ERROR	BIT_ULL(44)
 
-/* ---- 6. CPUID leaf 8000000ah, EDX; MSR bits */
+/* ---- 6. CPUID leaf 8000000ah, EDX and ECX; MSR bits */
 
 #define SVM_CPUID_NP		BIT(0)
 #define SVM_CPUID_LBR		BIT(1)
@@ -336,9 +479,23 @@ enum svm_exit_code {
 #define SVM_CPUID_VIRTUAL_VMLOAD BIT(15)
 #define SVM_CPUID_VGIF		BIT(16)
 #define SVM_CPUID_GMET		BIT(17)
+#define SVM_CPUID_X2AVIC	BIT(18)
+#define SVM_CPUID_SSS		BIT(19)
+#define SVM_CPUID_SPEC_CTRL	BIT(20)
+#define SVM_CPUID_ROGPT		BIT(21)
 #define SVM_CPUID_VNMI		BIT(25)
+#define SVM_CPUID_BUS_LOCK	BIT(29)
+#define SVM_CPUID_IDLE_HLT	BIT(30)
+#define SVM_CPUID_ECX_X2AVIC_EXT BIT(6)
 
 #define MSR_VM_CR_SVMDIS	BIT_ULL(4)
 #define MSR_VM_CR_LOCK		BIT_ULL(3)
+
+/* Bits of EFER that older kernels' headers do not name (3.1.7) */
+#define SVM_EFER_TCE		BIT_ULL(15)
+#define SVM_EFER_MCOMMIT	BIT_ULL(17)
+#define SVM_EFER_INTWB		BIT_ULL(18)
+#define SVM_EFER_UAIE		BIT_ULL(20)
+#define SVM_EFER_AIBRSE		BIT_ULL(21)
 
 #endif /* TPZ_SVM_VMCB_H */

@@ -11,18 +11,26 @@ void vmx_flush(struct tpz_vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 
+	if (vmx_open(v)) {
+		set_bit(TPZ_REQ_FLUSH, &v->requests);
+		return;
+	}
 	if (vmx_caps.ept_vpid & VMX_CAP_EPT_INVEPT_SINGLE)
 		vmx_invept(INVEPT_SINGLE_CONTEXT, x->eptp);
 	else
 		vmx_invept(INVEPT_ALL_CONTEXTS, 0);
 	if (x->vpid)
 		vmx_invvpid(INVVPID_SINGLE_CONTEXT, x->vpid);
+	vmx_close(v);
 }
 
 void vmx_set_tsc_offset(struct tpz_vcpu *v, u64 offset)
 {
+	if (vmx_open(v))
+		return;			/* the next load looks at it */
 	vmcs_write(VMCS_TSC_OFFSET, offset);
 	to_vmx(v)->tsc_offset = offset;
+	vmx_close(v);
 }
 
 const struct tpz_hw tpz_hw_vmx = {

@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) "trapeze: " fmt
 #include <linux/kernel.h>
 #include <asm/cpufeature.h>
+#include "../features.h"
 #include "ept.h"
 #include "vmx.h"
 
@@ -55,6 +56,8 @@ static const struct control secondary_optional[] = {
 	{ SECONDARY_ENABLE_RDTSCP,		"RDTSCP" },
 	{ SECONDARY_ENABLE_INVPCID,		"INVPCID" },
 	{ SECONDARY_CONCEAL_VMX_FROM_PT,	"conceal VMX from PT" },
+	{ SECONDARY_ENCLS_EXITING,		"ENCLS exiting" },
+	{ SECONDARY_ENCLV_EXITING,		"ENCLV exiting" },
 	{}
 };
 
@@ -279,15 +282,9 @@ int vmx_probe(void)
 
 /* ---- 4. The lines of `tpz info` */
 
-struct feature_line {
-	const char *name;
-	enum { BY_PIN, BY_PRIMARY, BY_SECONDARY, BY_EPT_VPID } by;
-	u64 bit;
-	bool used;		/* by this module, where the CPU has it */
-	const char *gives;
-};
+enum { BY_PIN, BY_PRIMARY, BY_SECONDARY, BY_EPT_VPID };	/* indices of vmx_feature()'s words */
 
-static const struct feature_line feature_lines[] = {
+static const struct tpz_feature_line feature_lines[] = {
 	{ "ept", BY_SECONDARY, SECONDARY_ENABLE_EPT, true, "guest memory needs no shadow page tables" },
 	{ "unrestricted-guest", BY_SECONDARY, SECONDARY_UNRESTRICTED_GUEST, true, "real mode runs on the CPU" },
 	{ "vpid", BY_SECONDARY, SECONDARY_ENABLE_VPID, true, "translations live across exits" },
@@ -298,6 +295,7 @@ static const struct feature_line feature_lines[] = {
 	{ "ept-5-level", BY_EPT_VPID, VMX_CAP_EPT_WALK_5, false, "guest-physical addresses above 48 bits" },
 	{ "rdtscp", BY_SECONDARY, SECONDARY_ENABLE_RDTSCP, true, "the guest may use RDTSCP and RDPID" },
 	{ "invpcid", BY_SECONDARY, SECONDARY_ENABLE_INVPCID, true, "the guest may use INVPCID" },
+	{ "encls-exiting", BY_SECONDARY, SECONDARY_ENCLS_EXITING, true, "SGX's leaves trap" },
 	{ "descriptor-table-exiting", BY_SECONDARY, SECONDARY_DESCRIPTOR_TABLE_EXITING, true, "TPZ_TRAP_DT" },
 	{ "monitor-trap-flag", BY_PRIMARY, PRIMARY_MONITOR_TRAP_FLAG, true, "TPZ_TRAP_STEP" },
 	{ "preemption-timer", BY_PIN, PIN_PREEMPTION_TIMER, true, "TPZ_TRAP_TIMER" },
@@ -318,40 +316,31 @@ static const struct feature_line feature_lines[] = {
 	{ "xsaves", BY_SECONDARY, SECONDARY_ENABLE_XSAVES, false, "the guest may use XSAVES" },
 };
 
-static u64 feature_word(const struct feature_line *line)
+/* Not the CPU's, but a choice: percpu.c */
+static const struct tpz_hw_feature *transient_line(void)
 {
-	switch (line->by) {
-	case BY_PIN:
-		return vmx_caps.pin.may;
-	case BY_PRIMARY:
-		return vmx_caps.primary.may;
-	case BY_SECONDARY:
-		return vmx_caps.secondary.may;
-	default:
-		return vmx_caps.ept_vpid;
-	}
+	static const struct tpz_hw_feature lines[] = {
+		{ "transient-vmx", TPZ_FEATURE_UNUSED, "CPUs are in VMX operation all the time (vmx= of the module)" },
+		{ "transient-vmx", TPZ_FEATURE_PRESENT, "CPUs are in VMX operation only while a guest runs" },
+	};
+
+	return &lines[static_branch_unlikely(&vmx_transient)];
 }
 
 const struct tpz_hw_feature *vmx_feature(u32 index)
 {
 	static struct tpz_hw_feature answer[ARRAY_SIZE(feature_lines)];	/* the same words every time */
-	const struct feature_line *line;
-	struct tpz_hw_feature *f;
+	const u64 words[] = {
+		[BY_PIN] = vmx_caps.pin.may,
+		[BY_PRIMARY] = vmx_caps.primary.may,
+		[BY_SECONDARY] = vmx_caps.secondary.may,
+		[BY_EPT_VPID] = vmx_caps.ept_vpid,
+	};
 
-	if (index >= ARRAY_SIZE(feature_lines))
+	if (index == ARRAY_SIZE(feature_lines))
+		return transient_line();
+	if (index > ARRAY_SIZE(feature_lines))
 		return NULL;
-	line = &feature_lines[index];
-	f = &answer[index];
-	f->name = line->name;
-	if (!(feature_word(line) & line->bit)) {
-		f->state = TPZ_FEATURE_ABSENT;
-		f->why = "this CPU does not have it";
-	} else if (line->used) {
-		f->state = TPZ_FEATURE_PRESENT;
-		f->why = line->gives;
-	} else {
-		f->state = TPZ_FEATURE_UNUSED;
-		f->why = line->gives;
-	}
-	return f;
+	tpz_feature_answer(&feature_lines[index], words, &answer[index]);
+	return &answer[index];
 }

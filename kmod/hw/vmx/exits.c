@@ -131,6 +131,7 @@ static void decode_task_switch(struct tpz_vcpu *v)
 	x->task.source = (x->qualification >> TASK_QUAL_SOURCE_SHIFT) & 3;
 }
 
+/* The operand size is not told for SLDT and STR (28.2.5, table 28-11), nor by Bochs for LGDT and LIDT: it is decoded */
 static void decode_gdtr_idtr(struct tpz_vcpu *v)
 {
 	static const u8 insns[] = { TPZ_SGDT, TPZ_SIDT, TPZ_LGDT, TPZ_LIDT };
@@ -139,7 +140,7 @@ static void decode_gdtr_idtr(struct tpz_vcpu *v)
 
 	memset(&x->dt, 0, sizeof(x->dt));
 	x->dt.insn = insns[(info >> 28) & 3];
-	x->dt.op.bytes = INFO_OPERAND_SIZE(info) & 1 ? 4 : 2;
+	x->decode = true;
 	decode_memory(v, info, &x->dt.op);
 }
 
@@ -151,6 +152,7 @@ static void decode_ldtr_tr(struct tpz_vcpu *v)
 
 	memset(&x->dt, 0, sizeof(x->dt));
 	x->dt.insn = insns[(info >> 28) & 3];
+	x->decode = true;
 	if (INFO_IS_REGISTER(info)) {
 		x->dt.op.is_reg = true;
 		x->dt.op.reg = INFO_REG1(info);

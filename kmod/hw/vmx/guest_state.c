@@ -108,48 +108,64 @@ static void commit_efer(struct vmx_vcpu *x, u64 efer)
 
 /* ---- all parts */
 
-void vmx_fetch(struct tpz_vcpu *v, u32 parts)
+/* Those that are what their fields are: X(part, member, field) */
+#define PLAIN_FIELDS(X)					\
+	X(RIP,		rip,		RIP)		\
+	X(RSP,		gpr[TPZ_RSP],	RSP)		\
+	X(RFLAGS,	rflags,		RFLAGS)		\
+	X(CR3,		cr3,		CR3)		\
+	X(PDPTE,	pdpte[0],	PDPTE0)		\
+	X(PDPTE,	pdpte[1],	PDPTE1)		\
+	X(PDPTE,	pdpte[2],	PDPTE2)		\
+	X(PDPTE,	pdpte[3],	PDPTE3)		\
+	X(GDTR,		gdtr.base,	GDTR_BASE)	\
+	X(GDTR,		gdtr.limit,	GDTR_LIMIT)	\
+	X(IDTR,		idtr.base,	IDTR_BASE)	\
+	X(IDTR,		idtr.limit,	IDTR_LIMIT)	\
+	X(DR7,		dr7,		DR7)		\
+	X(SYSENTER,	sysenter_cs,	IA32_SYSENTER_CS)	\
+	X(SYSENTER,	sysenter_esp,	IA32_SYSENTER_ESP)	\
+	X(SYSENTER,	sysenter_eip,	IA32_SYSENTER_EIP)	\
+	X(PAT,		pat,		IA32_PAT)
+
+#define READ_FIELD(part, member, field)			\
+	if (parts & TPZ_P_##part)			\
+		s->member = vmcs_read(VMCS_GUEST_##field);
+#define WRITE_FIELD(part, member, field)		\
+	if (parts & TPZ_P_##part)			\
+		vmcs_write(VMCS_GUEST_##field, s->member);
+
+static void read_parts(struct tpz_vcpu *v, u32 parts)
 {
 	const struct vmx_vcpu *x = to_vmx(v);
 	struct tpz_cpu_state *s = &v->s;
 	unsigned int n;
 
-	if (parts & TPZ_P_RIP)
-		s->rip = vmcs_read(VMCS_GUEST_RIP);
-	if (parts & TPZ_P_RSP)
-		s->gpr[TPZ_RSP] = vmcs_read(VMCS_GUEST_RSP);
-	if (parts & TPZ_P_RFLAGS)
-		s->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
+	PLAIN_FIELDS(READ_FIELD)
 	if (parts & TPZ_P_CR0)
 		s->cr0 = fetch_cr0(x);
-	if (parts & TPZ_P_CR3)
-		s->cr3 = vmcs_read(VMCS_GUEST_CR3);
 	if (parts & TPZ_P_CR4)
 		s->cr4 = fetch_cr4(x);
-	if (parts & TPZ_P_PDPTE)
-		for (n = 0; n < 4; n++)
-			s->pdpte[n] = vmcs_read(VMCS_GUEST_PDPTE0 + 2 * n);
 	if (parts & TPZ_P_SEGMENTS)
 		for (n = 0; n < TPZ_SEGS; n++)
 			if (parts & TPZ_P_SEG(n))
 				fetch_segment(n, &s->seg[n]);
-	if (parts & TPZ_P_GDTR) {
-		s->gdtr.base = vmcs_read(VMCS_GUEST_GDTR_BASE);
-		s->gdtr.limit = vmcs_read(VMCS_GUEST_GDTR_LIMIT);
-	}
-	if (parts & TPZ_P_IDTR) {
-		s->idtr.base = vmcs_read(VMCS_GUEST_IDTR_BASE);
-		s->idtr.limit = vmcs_read(VMCS_GUEST_IDTR_LIMIT);
-	}
-	if (parts & TPZ_P_SYSENTER) {
-		s->sysenter_cs = vmcs_read(VMCS_GUEST_IA32_SYSENTER_CS);
-		s->sysenter_esp = vmcs_read(VMCS_GUEST_IA32_SYSENTER_ESP);
-		s->sysenter_eip = vmcs_read(VMCS_GUEST_IA32_SYSENTER_EIP);
-	}
 	if (parts & TPZ_P_SHADOW)
 		fetch_shadow(s);
 	if (parts & TPZ_P_KERNEL_GS)
 		s->kernel_gs_base = tpz_msr(MSR_KERNEL_GS_BASE);
+}
+
+void vmx_fetch(struct tpz_vcpu *v, u32 parts)
+{
+	/* A handler that has to open a window for one part will read others */
+	if (static_branch_unlikely(&vmx_transient) && !to_vmx(v)->windows)
+		parts |= VMX_GUEST_CHANGES & ~v->cached;
+	if (vmx_open(v))
+		return;
+	read_parts(v, parts);
+	v->cached |= parts;
+	vmx_close(v);
 }
 
 void vmx_commit(struct tpz_vcpu *v)
@@ -159,49 +175,26 @@ void vmx_commit(struct tpz_vcpu *v)
 	u32 parts = v->dirty;
 	unsigned int n;
 
-	if (parts & TPZ_P_RIP)
-		vmcs_write(VMCS_GUEST_RIP, s->rip);
-	if (parts & TPZ_P_RSP)
-		vmcs_write(VMCS_GUEST_RSP, s->gpr[TPZ_RSP]);
-	if (parts & TPZ_P_RFLAGS)
-		vmcs_write(VMCS_GUEST_RFLAGS, s->rflags);
+	if (!parts)
+		return;
+	PLAIN_FIELDS(WRITE_FIELD)
 	if (parts & TPZ_P_CR0)
 		commit_cr0(s->cr0);
-	if (parts & TPZ_P_CR3)
-		vmcs_write(VMCS_GUEST_CR3, s->cr3);
 	if (parts & TPZ_P_CR4)
 		commit_cr4(s->cr4);
 	if (parts & TPZ_P_EFER)
 		commit_efer(x, s->efer);
-	if (parts & TPZ_P_PDPTE)
-		for (n = 0; n < 4; n++)
-			vmcs_write(VMCS_GUEST_PDPTE0 + 2 * n, s->pdpte[n]);
 	if (parts & TPZ_P_SEGMENTS)
 		for (n = 0; n < TPZ_SEGS; n++)
 			if (parts & TPZ_P_SEG(n))
 				commit_segment(n, &s->seg[n]);
-	if (parts & TPZ_P_GDTR) {
-		vmcs_write(VMCS_GUEST_GDTR_BASE, s->gdtr.base);
-		vmcs_write(VMCS_GUEST_GDTR_LIMIT, s->gdtr.limit);
-	}
-	if (parts & TPZ_P_IDTR) {
-		vmcs_write(VMCS_GUEST_IDTR_BASE, s->idtr.base);
-		vmcs_write(VMCS_GUEST_IDTR_LIMIT, s->idtr.limit);
-	}
-	if (parts & TPZ_P_DR7)
-		vmcs_write(VMCS_GUEST_DR7, s->dr7);
-	if (parts & TPZ_P_SYSENTER) {
-		vmcs_write(VMCS_GUEST_IA32_SYSENTER_CS, s->sysenter_cs);
-		vmcs_write(VMCS_GUEST_IA32_SYSENTER_ESP, s->sysenter_esp);
-		vmcs_write(VMCS_GUEST_IA32_SYSENTER_EIP, s->sysenter_eip);
-	}
-	if (parts & TPZ_P_PAT)
-		vmcs_write(VMCS_GUEST_IA32_PAT, s->pat);
 	if (parts & TPZ_P_SHADOW)
 		commit_shadow(s);
 	if (parts & TPZ_P_KERNEL_GS)
 		tpz_wrmsr(MSR_KERNEL_GS_BASE, s->kernel_gs_base);
-	if (parts & TPZ_P_SYSCALL)
-		vmx_load_syscall_msrs(v);
+	if (parts & TPZ_P_SYSCALL) {
+		vmx_load_syscall_msrs(s);
+		tpz_switch_tsc_aux(v);
+	}
 	v->dirty = 0;
 }

@@ -7,37 +7,19 @@
  */
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
-#include <asm/fpu/xcr.h>
 #include <asm/mmu_context.h>
 #include <asm/nospec-branch.h>
 #include <asm/tlbflush.h>
 #include "vmx.h"
 
-static const u32 syscall_msrs[VMX_SYSCALL_MSRS] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX };
+static const u32 syscall_msrs[VMX_SYSCALL_MSRS] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK };
 
-static void syscall_values(const struct tpz_cpu_state *s, u64 values[VMX_SYSCALL_MSRS])
+void vmx_load_syscall_msrs(const struct tpz_cpu_state *s)
 {
-	values[0] = s->star;
-	values[1] = s->lstar;
-	values[2] = s->cstar;
-	values[3] = s->fmask;
-	values[4] = s->tsc_aux;
-}
-
-/* TSC_AUX exists with RDTSCP only */
-static unsigned int syscall_msr_count(void)
-{
-	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID) ?
-		VMX_SYSCALL_MSRS : VMX_SYSCALL_MSRS - 1;
-}
-
-void vmx_load_syscall_msrs(struct tpz_vcpu *v)
-{
-	u64 values[VMX_SYSCALL_MSRS];
+	const u64 values[VMX_SYSCALL_MSRS] = { s->star, s->lstar, s->cstar, s->fmask };
 	unsigned int i;
 
-	syscall_values(&v->s, values);
-	for (i = 0; i < syscall_msr_count(); i++)
+	for (i = 0; i < VMX_SYSCALL_MSRS; i++)
 		tpz_wrmsr(syscall_msrs[i], values[i]);
 }
 
@@ -45,9 +27,9 @@ static void switch_msrs_to_guest(struct tpz_vcpu *v, struct vmx_vcpu *x)
 {
 	unsigned int i;
 
-	for (i = 0; i < syscall_msr_count(); i++)
+	for (i = 0; i < VMX_SYSCALL_MSRS; i++)
 		x->host_syscall[i] = tpz_msr(syscall_msrs[i]);
-	vmx_load_syscall_msrs(v);
+	vmx_load_syscall_msrs(&v->s);
 	tpz_wrmsr(MSR_KERNEL_GS_BASE, v->s.kernel_gs_base);
 	v->cached |= TPZ_P_KERNEL_GS;
 }
@@ -60,19 +42,23 @@ static void switch_msrs_to_host(struct tpz_vcpu *v, struct vmx_vcpu *x)
 		v->s.kernel_gs_base = tpz_msr(MSR_KERNEL_GS_BASE);
 		v->cached |= TPZ_P_KERNEL_GS;
 	}
-	for (i = 0; i < syscall_msr_count(); i++)
+	for (i = 0; i < VMX_SYSCALL_MSRS; i++)
 		tpz_wrmsr(syscall_msrs[i], x->host_syscall[i]);
 }
 
-/* Host fields that differ from CPU to CPU */
-static void write_cpu_fields(void)
+static void write_fields(struct tpz_vcpu *v, struct vmx_vcpu *x, bool moved)
 {
 	int cpu = smp_processor_id();
 
-	vmcs_write(VMCS_HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
-	vmcs_write(VMCS_HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
-	vmcs_write(VMCS_HOST_GS_BASE, tpz_msr(MSR_GS_BASE));
-	vmcs_write(VMCS_HOST_IA32_SYSENTER_ESP, tpz_msr(MSR_IA32_SYSENTER_ESP));
+	if (moved) {		/* fields that differ from CPU to CPU */
+		vmcs_write(VMCS_HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
+		vmcs_write(VMCS_HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
+		vmcs_write(VMCS_HOST_GS_BASE, tpz_msr(MSR_GS_BASE));
+		vmcs_write(VMCS_HOST_IA32_SYSENTER_ESP, tpz_msr(MSR_IA32_SYSENTER_ESP));
+	}
+	vmcs_write(VMCS_HOST_FS_BASE, x->host.fs_base);
+	if (x->tsc_offset != v->tsc_offset)
+		vmx_set_tsc_offset(v, v->tsc_offset);
 }
 
 void vmx_refresh_host_state(struct vmx_vcpu *x)
@@ -105,52 +91,33 @@ void vmx_look_at_host(struct vmx_vcpu *x)
 		tpz_wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 }
 
-/* Who ran a guest on this CPU last: predictors trained by one trust domain must not steer another */
-static DEFINE_PER_CPU(u32, last_domain);
-
-static void predictor_barrier(const struct tpz_vm *vm)
-{
-	if (!tpz_host_mitigations.ibpb || __this_cpu_read(last_domain) == vm->domain)
-		return;
-	tpz_wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	__this_cpu_write(last_domain, vm->domain);
-}
-
 int vmx_vcpu_load(struct tpz_vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
-	bool moved = x->cpu != smp_processor_id();
 	int ret;
 
 	if (unlikely(!vmx_this_cpu_on()))
 		return -ESHUTDOWN;
-	if (moved)
+	if (x->cpu != smp_processor_id())
 		vmx_evict(x);
-	ret = vmx_make_current(x);
+	ret = vmx_open(v);
 	if (ret)
 		return ret;
-	if (moved) {
-		write_cpu_fields();
-		/* Translations that this CPU kept from an earlier stay may be stale */
-		set_bit(TPZ_REQ_FLUSH, &v->requests);
-		if (x->last_cpu >= 0 && x->last_cpu != smp_processor_id())
-			tpz_count(&v->m->migrations);
-		x->last_cpu = smp_processor_id();
+	ret = vmx_make_current(x);
+	if (!ret) {
+		tpz_host_regs_save(&x->host);
+		write_fields(v, x, tpz_switch_load(&x->host_switch, v));
+		switch_msrs_to_guest(v, x);
 	}
-	if (x->tsc_offset != v->tsc_offset)
-		vmx_set_tsc_offset(v, v->tsc_offset);
-	predictor_barrier(v->vm);
-	tpz_host_regs_save(&x->host);
-	vmcs_write(VMCS_HOST_FS_BASE, x->host.fs_base);
-	x->host_xcr0 = boot_cpu_has(X86_FEATURE_OSXSAVE) ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : 0;
-	switch_msrs_to_guest(v, x);
-	return 0;
+	vmx_close(v);
+	return ret;
 }
 
 void vmx_vcpu_put(struct tpz_vcpu *v)
 {
 	struct vmx_vcpu *x = to_vmx(v);
 
+	tpz_switch_put(&x->host_switch);
 	switch_msrs_to_host(v, x);
 	tpz_host_regs_restore(&x->host);
 }

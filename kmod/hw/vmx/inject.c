@@ -12,6 +12,8 @@ void vmx_inject(struct tpz_vcpu *v, const struct tpz_event *e)
 {
 	u32 info = INTR_INFO_VALID | ((u32)e->type << INTR_INFO_TYPE_SHIFT) | e->vector;
 
+	if (vmx_open(v))
+		return;			/* nor will the entry be possible */
 	if (e->has_error) {
 		info |= INTR_INFO_ERROR_CODE;
 		vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, e->error);
@@ -19,6 +21,7 @@ void vmx_inject(struct tpz_vcpu *v, const struct tpz_event *e)
 	if (e->type >= TPZ_EVENT_SOFT_INTR)
 		vmcs_write(VMCS_ENTRY_INSTRUCTION_LENGTH, e->insn_bytes);
 	vmcs_write(VMCS_ENTRY_INTR_INFO, info);
+	vmx_close(v);
 }
 
 void vmx_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
@@ -26,14 +29,26 @@ void vmx_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
 	struct vmx_vcpu *x = to_vmx(v);
 	u32 primary = x->primary & ~(PRIMARY_INTERRUPT_WINDOW_EXITING | PRIMARY_NMI_WINDOW_EXITING);
 
+	/*
+	 * Under the shadow of STI an NMI window may open at once, before the instruction (SDM vol. 3C, 26.2), and so would
+	 * for ever; the interrupt window opens behind it.
+	 */
+	if (unlikely(nmi)) {
+		tpz_fetch(v, TPZ_P_SHADOW);
+		if (v->s.sti_shadow && !v->s.nmi_blocked) {
+			nmi = false;
+			interrupt = true;
+		}
+	}
 	if (interrupt)
 		primary |= PRIMARY_INTERRUPT_WINDOW_EXITING;
 	if (nmi)
 		primary |= PRIMARY_NMI_WINDOW_EXITING;
-	if (primary == x->primary)
+	if (primary == x->primary || vmx_open(v))
 		return;
 	vmcs_write(VMCS_PRIMARY_CONTROLS, primary);
 	x->primary = primary;
+	vmx_close(v);
 }
 
 /* Before any handler runs: what the exit interrupted goes back to v->event, to be delivered again */

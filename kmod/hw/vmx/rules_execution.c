@@ -9,24 +9,24 @@
  * Control words against the capability MSRs
  */
 
-static bool secondary_bits(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool secondary_bits(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return !(secondary(ctx) & ~ctx->caps->secondary.may);
+	return !(secondary(ctx) & ~caps(ctx)->secondary.may);
 }
 
-static bool tertiary_bits(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool tertiary_bits(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return !(tertiary(ctx) & ~ctx->caps->tertiary);
+	return !(tertiary(ctx) & ~caps(ctx)->tertiary);
 }
 
-static bool vm_function_bits(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool vm_function_bits(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return !(vm_functions(ctx) & ~ctx->caps->vm_functions);
+	return !(vm_functions(ctx) & ~caps(ctx)->vm_functions);
 }
 
-static bool cr3_target_count(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool cr3_target_count(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	u64 max = ctx->caps->misc >> VMX_CAP_MISC_CR3_TARGETS_SHIFT;
+	u64 max = caps(ctx)->misc >> VMX_CAP_MISC_CR3_TARGETS_SHIFT;
 
 	return get(ctx, VMCS_CR3_TARGET_COUNT) <= (max & VMX_CAP_MISC_CR3_TARGETS_MASK);
 }
@@ -35,59 +35,59 @@ static bool cr3_target_count(const struct vmx_rule_ctx *ctx, u32 arg)
  * Addresses of pages
  */
 
-static bool is_page(const struct vmx_rule_ctx *ctx, u32 field)
+static bool is_page(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	u64 address = get(ctx, field);
 
 	return !(address & GENMASK_ULL(11, 0)) && is_physical(ctx, address);
 }
 
-static bool io_bitmap(const struct vmx_rule_ctx *ctx, u32 field)
+static bool io_bitmap(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(primary(ctx) & PRIMARY_USE_IO_BITMAPS, is_page(ctx, field));
 }
 
-static bool msr_bitmap(const struct vmx_rule_ctx *ctx, u32 field)
+static bool msr_bitmap(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(primary(ctx) & PRIMARY_USE_MSR_BITMAPS, is_page(ctx, field));
 }
 
-static bool virtual_apic_page(const struct vmx_rule_ctx *ctx, u32 field)
+static bool virtual_apic_page(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(primary(ctx) & PRIMARY_USE_TPR_SHADOW, is_page(ctx, field));
 }
 
-static bool apic_access_page(const struct vmx_rule_ctx *ctx, u32 field)
+static bool apic_access_page(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(secondary(ctx) & SECONDARY_VIRTUALIZE_APIC_ACCESSES, is_page(ctx, field));
 }
 
-static bool pml_page(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pml_page(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(secondary(ctx) & SECONDARY_ENABLE_PML, is_page(ctx, field));
 }
 
-static bool spp_table(const struct vmx_rule_ctx *ctx, u32 field)
+static bool spp_table(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(secondary(ctx) & SECONDARY_SUB_PAGE_WRITE_PERMISSIONS, is_page(ctx, field));
 }
 
-static bool eptp_list(const struct vmx_rule_ctx *ctx, u32 field)
+static bool eptp_list(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(vm_functions(ctx) & VM_FUNCTION_EPTP_SWITCHING, is_page(ctx, field));
 }
 
-static bool vmcs_shadowing_bitmap(const struct vmx_rule_ctx *ctx, u32 field)
+static bool vmcs_shadowing_bitmap(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(secondary(ctx) & SECONDARY_VMCS_SHADOWING, is_page(ctx, field));
 }
 
-static bool ve_info(const struct vmx_rule_ctx *ctx, u32 field)
+static bool ve_info(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(secondary(ctx) & SECONDARY_EPT_VIOLATION_VE, is_page(ctx, field));
 }
 
-static bool pasid_directory(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pasid_directory(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(secondary(ctx) & SECONDARY_ENABLE_PASID_TRANSLATION, is_page(ctx, field));
 }
@@ -96,108 +96,108 @@ static bool pasid_directory(const struct vmx_rule_ctx *ctx, u32 field)
  * NMIs, the local APIC, posted interrupts
  */
 
-static bool tpr_threshold(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool tpr_threshold(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies((primary(ctx) & PRIMARY_USE_TPR_SHADOW) &&
 		       !(secondary(ctx) & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY),
 		       get(ctx, VMCS_TPR_THRESHOLD) <= 15);
 }
 
-static bool virtual_nmis(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool virtual_nmis(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(pin(ctx) & PIN_VIRTUAL_NMIS, pin(ctx) & PIN_NMI_EXITING);
 }
 
-static bool nmi_window(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool nmi_window(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(primary(ctx) & PRIMARY_NMI_WINDOW_EXITING, pin(ctx) & PIN_VIRTUAL_NMIS);
 }
 
-static bool tpr_shadow_for(const struct vmx_rule_ctx *ctx, u32 control)
+static bool tpr_shadow_for(const struct tpz_rule_ctx *ctx, u32 control)
 {
 	return implies(secondary(ctx) & control, primary(ctx) & PRIMARY_USE_TPR_SHADOW);
 }
 
-static bool tpr_shadow_for_ipis(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool tpr_shadow_for_ipis(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(tertiary(ctx) & TERTIARY_IPI_VIRTUALIZATION,
 		       primary(ctx) & PRIMARY_USE_TPR_SHADOW);
 }
 
-static bool one_apic_mode(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool one_apic_mode(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(secondary(ctx) & SECONDARY_VIRTUALIZE_X2APIC,
 		       !(secondary(ctx) & SECONDARY_VIRTUALIZE_APIC_ACCESSES));
 }
 
-static bool virtual_interrupts(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool virtual_interrupts(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(secondary(ctx) & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY,
 		       pin(ctx) & PIN_EXTERNAL_INTERRUPT_EXITING);
 }
 
-static bool posts(const struct vmx_rule_ctx *ctx)
+static bool posts(const struct tpz_rule_ctx *ctx)
 {
 	return pin(ctx) & PIN_PROCESS_POSTED_INTERRUPTS;
 }
 
-static bool posted_delivery(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool posted_delivery(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(posts(ctx), secondary(ctx) & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY);
 }
 
-static bool posted_acknowledge(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool posted_acknowledge(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(posts(ctx), exit_controls(ctx) & EXIT_ACKNOWLEDGE_INTERRUPT);
 }
 
-static bool posted_vector(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool posted_vector(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(posts(ctx), get(ctx, VMCS_POSTED_INTR_VECTOR) <= 255);
 }
 
-static bool posted_alignment(const struct vmx_rule_ctx *ctx, u32 field)
+static bool posted_alignment(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(posts(ctx), !(get(ctx, field) & GENMASK_ULL(5, 0)));
 }
 
-static bool posted_width(const struct vmx_rule_ctx *ctx, u32 field)
+static bool posted_width(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(posts(ctx), is_physical(ctx, get(ctx, field)));
 }
 
-static bool pid_table_alignment(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pid_table_alignment(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(tertiary(ctx) & TERTIARY_IPI_VIRTUALIZATION,
 		       !(get(ctx, field) & GENMASK_ULL(2, 0)));
 }
 
-static bool pid_table_width(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pid_table_width(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(tertiary(ctx) & TERTIARY_IPI_VIRTUALIZATION,
 		       is_physical(ctx, get(ctx, field)));
 }
 
-static bool pid_table_end(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pid_table_end(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(tertiary(ctx) & TERTIARY_IPI_VIRTUALIZATION,
 		       is_physical(ctx, get(ctx, field) +
 					8 * get(ctx, VMCS_LAST_PID_POINTER_INDEX)));
 }
 
-static bool apic_timer_delivery(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool apic_timer_delivery(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(tertiary(ctx) & TERTIARY_APIC_TIMER_VIRTUALIZATION,
 		       secondary(ctx) & SECONDARY_VIRTUAL_INTERRUPT_DELIVERY);
 }
 
-static bool apic_timer_rdtsc(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool apic_timer_rdtsc(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(tertiary(ctx) & TERTIARY_APIC_TIMER_VIRTUALIZATION,
 		       !(primary(ctx) & PRIMARY_RDTSC_EXITING));
 }
 
-static bool apic_timer_vector(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool apic_timer_vector(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(tertiary(ctx) & TERTIARY_APIC_TIMER_VIRTUALIZATION,
 		       get(ctx, VMCS_VIRTUAL_TIMER_VECTOR) <= 255);
@@ -207,92 +207,92 @@ static bool apic_timer_vector(const struct vmx_rule_ctx *ctx, u32 arg)
  * EPT, VPID and what builds on them
  */
 
-static bool vpid(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool vpid(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(secondary(ctx) & SECONDARY_ENABLE_VPID, get(ctx, VMCS_VPID));
 }
 
-static bool has_ept(const struct vmx_rule_ctx *ctx)
+static bool has_ept(const struct tpz_rule_ctx *ctx)
 {
 	return secondary(ctx) & SECONDARY_ENABLE_EPT;
 }
 
-static bool eptp_memory_type_known(const struct vmx_rule_ctx *ctx, u64 eptp)
+static bool eptp_memory_type_known(const struct tpz_rule_ctx *ctx, u64 eptp)
 {
 	switch (eptp & EPTP_MEMORY_TYPE_MASK) {
 	case EPTP_MEMORY_TYPE_UC:
-		return ctx->caps->ept_vpid & VMX_CAP_EPT_UC;
+		return caps(ctx)->ept_vpid & VMX_CAP_EPT_UC;
 	case EPTP_MEMORY_TYPE_WB:
-		return ctx->caps->ept_vpid & VMX_CAP_EPT_WB;
+		return caps(ctx)->ept_vpid & VMX_CAP_EPT_WB;
 	default:
 		return false;
 	}
 }
 
-static bool eptp_walk_length_known(const struct vmx_rule_ctx *ctx, u64 eptp)
+static bool eptp_walk_length_known(const struct tpz_rule_ctx *ctx, u64 eptp)
 {
 	switch (eptp & EPTP_WALK_LENGTH_MASK) {
 	case EPTP_WALK_LENGTH_4:
-		return ctx->caps->ept_vpid & VMX_CAP_EPT_WALK_4;
+		return caps(ctx)->ept_vpid & VMX_CAP_EPT_WALK_4;
 	case EPTP_WALK_LENGTH_5:
-		return ctx->caps->ept_vpid & VMX_CAP_EPT_WALK_5;
+		return caps(ctx)->ept_vpid & VMX_CAP_EPT_WALK_5;
 	default:
 		return false;
 	}
 }
 
-static bool eptp_memory_type(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool eptp_memory_type(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(has_ept(ctx), eptp_memory_type_known(ctx, get(ctx, VMCS_EPTP)));
 }
 
-static bool eptp_walk_length(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool eptp_walk_length(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(has_ept(ctx), eptp_walk_length_known(ctx, get(ctx, VMCS_EPTP)));
 }
 
-static bool eptp_accessed_dirty(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool eptp_accessed_dirty(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(has_ept(ctx) && (get(ctx, VMCS_EPTP) & EPTP_ACCESSED_DIRTY),
-		       ctx->caps->ept_vpid & VMX_CAP_EPT_ACCESSED_DIRTY);
+		       caps(ctx)->ept_vpid & VMX_CAP_EPT_ACCESSED_DIRTY);
 }
 
-static bool eptp_reserved(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool eptp_reserved(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	u64 reserved = GENMASK_ULL(11, 7);
 
-	if (ctx->caps->ept_vpid & VMX_CAP_EPT_SHADOW_STACK)
+	if (caps(ctx)->ept_vpid & VMX_CAP_EPT_SHADOW_STACK)
 		reserved &= ~EPTP_SUPERVISOR_SHADOW_STACK;
 	return implies(has_ept(ctx), !(get(ctx, VMCS_EPTP) & reserved));
 }
 
-static bool eptp_width(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool eptp_width(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(has_ept(ctx), is_physical(ctx, get(ctx, VMCS_EPTP)));
 }
 
-static bool ept_for(const struct vmx_rule_ctx *ctx, u32 control)
+static bool ept_for(const struct tpz_rule_ctx *ctx, u32 control)
 {
 	return implies(secondary(ctx) & control, has_ept(ctx));
 }
 
-static bool ept_for_tertiary(const struct vmx_rule_ctx *ctx, u32 control)
+static bool ept_for_tertiary(const struct tpz_rule_ctx *ctx, u32 control)
 {
 	return implies(tertiary(ctx) & control, has_ept(ctx));
 }
 
-static bool ept_for_eptp_switching(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool ept_for_eptp_switching(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(vm_functions(ctx) & VM_FUNCTION_EPTP_SWITCHING, has_ept(ctx));
 }
 
-static bool hlatp_reserved(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool hlatp_reserved(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(tertiary(ctx) & TERTIARY_ENABLE_HLAT,
 		       !(get(ctx, VMCS_HLATP) & (GENMASK_ULL(2, 0) | GENMASK_ULL(11, 5))));
 }
 
-static bool hlatp_width(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool hlatp_width(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(tertiary(ctx) & TERTIARY_ENABLE_HLAT,
 		       is_physical(ctx, get(ctx, VMCS_HLATP)));
@@ -302,24 +302,24 @@ static bool hlatp_width(const struct vmx_rule_ctx *ctx, u32 arg)
  * Processor trace and the time-stamp counter
  */
 
-static bool pt_load(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool pt_load(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(secondary(ctx) & SECONDARY_PT_USES_GUEST_PHYSICAL,
 		       entry_controls(ctx) & ENTRY_LOAD_IA32_RTIT_CTL);
 }
 
-static bool pt_clear(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool pt_clear(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(secondary(ctx) & SECONDARY_PT_USES_GUEST_PHYSICAL,
 		       exit_controls(ctx) & EXIT_CLEAR_IA32_RTIT_CTL);
 }
 
-static bool tsc_multiplier(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool tsc_multiplier(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(secondary(ctx) & SECONDARY_USE_TSC_SCALING, get(ctx, VMCS_TSC_MULTIPLIER));
 }
 
-static const struct vmx_rule execution_rules[] = {
+static const struct tpz_rule execution_rules[] = {
 	FIELD_RULE(VMCS_PIN_BASED_CONTROLS, "pin-controls-required", EXECUTION_FIELDS,
 		   required_bits, "pin-based controls must set the bits that this CPU requires"),
 	FIELD_RULE(VMCS_PIN_BASED_CONTROLS, "pin-controls-supported", EXECUTION_FIELDS,
@@ -467,4 +467,4 @@ static const struct vmx_rule execution_rules[] = {
 	     VMCS_VIRTUAL_TIMER_VECTOR),
 };
 
-const struct vmx_rule_table vmx_execution_rules = RULE_TABLE(execution_rules);
+const struct tpz_rule_table vmx_execution_rules = RULE_TABLE(execution_rules);

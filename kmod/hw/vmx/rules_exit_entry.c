@@ -6,12 +6,12 @@
 #define EXIT_FIELDS "29.2.1.2 VM-Exit Control Fields"
 #define ENTRY_FIELDS "29.2.1.3 VM-Entry Control Fields"
 
-static bool secondary_exit_bits(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool secondary_exit_bits(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return !(secondary_exit(ctx) & ~ctx->caps->secondary_exit);
+	return !(secondary_exit(ctx) & ~caps(ctx)->secondary_exit);
 }
 
-static bool preemption_timer_saved(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool preemption_timer_saved(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(exit_controls(ctx) & EXIT_SAVE_PREEMPTION_TIMER,
 		       pin(ctx) & PIN_PREEMPTION_TIMER);
@@ -29,13 +29,13 @@ static u32 msr_count_field(u32 address_field)
 	}
 }
 
-static bool msr_area_start(const struct vmx_rule_ctx *ctx, u32 field)
+static bool msr_area_start(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(get(ctx, msr_count_field(field)),
 		       !(get(ctx, field) & 15) && is_physical(ctx, get(ctx, field)));
 }
 
-static bool msr_area_end(const struct vmx_rule_ctx *ctx, u32 field)
+static bool msr_area_end(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	u64 count = get(ctx, msr_count_field(field));
 
@@ -48,40 +48,40 @@ static bool msr_area_end(const struct vmx_rule_ctx *ctx, u32 field)
 
 #define VECTORS_WITH_ERROR_CODE	(BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17))
 
-static u32 event_info(const struct vmx_rule_ctx *ctx)
+static u32 event_info(const struct tpz_rule_ctx *ctx)
 {
 	return get(ctx, VMCS_ENTRY_INTR_INFO);
 }
 
-static u32 event_vector(const struct vmx_rule_ctx *ctx)
+static u32 event_vector(const struct tpz_rule_ctx *ctx)
 {
 	return event_info(ctx) & INTR_INFO_VECTOR;
 }
 
-static bool has_mtf(const struct vmx_rule_ctx *ctx)
+static bool has_mtf(const struct tpz_rule_ctx *ctx)
 {
-	return ctx->caps->primary.may & PRIMARY_MONITOR_TRAP_FLAG;
+	return caps(ctx)->primary.may & PRIMARY_MONITOR_TRAP_FLAG;
 }
 
-static bool event_type(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_type(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	if (injects(ctx, INTR_INFO_RESERVED_TYPE))
 		return false;
 	return implies(injects(ctx, INTR_INFO_OTHER_EVENT),
-		       has_mtf(ctx) || (ctx->caps->basic & VMX_CAP_BASIC_NESTED_EXCEPTION));
+		       has_mtf(ctx) || (caps(ctx)->basic & VMX_CAP_BASIC_NESTED_EXCEPTION));
 }
 
-static bool event_nmi_vector(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_nmi_vector(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(injects(ctx, INTR_INFO_NMI), event_vector(ctx) == 2);
 }
 
-static bool event_exception_vector(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_exception_vector(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(injects(ctx, INTR_INFO_HARDWARE_EXCEPTION), event_vector(ctx) <= 31);
 }
 
-static bool other_event_known(const struct vmx_rule_ctx *ctx)
+static bool other_event_known(const struct tpz_rule_ctx *ctx)
 {
 	switch (event_vector(ctx)) {
 	case INTR_OTHER_MTF:
@@ -94,36 +94,36 @@ static bool other_event_known(const struct vmx_rule_ctx *ctx)
 	}
 }
 
-static bool event_other_vector(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_other_vector(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(injects(ctx, INTR_INFO_OTHER_EVENT), other_event_known(ctx));
 }
 
 /* Can the event take an error code, as far as its type and the guest's mode go? */
-static bool error_code_possible(const struct vmx_rule_ctx *ctx)
+static bool error_code_possible(const struct tpz_rule_ctx *ctx)
 {
 	return injects(ctx, INTR_INFO_HARDWARE_EXCEPTION) &&
 	       (!unrestricted(ctx) || (get(ctx, VMCS_GUEST_CR0) & X86_CR0_PE));
 }
 
-static bool vector_has_error_code(const struct vmx_rule_ctx *ctx)
+static bool vector_has_error_code(const struct tpz_rule_ctx *ctx)
 {
 	return event_vector(ctx) <= 31 && (BIT(event_vector(ctx)) & VECTORS_WITH_ERROR_CODE);
 }
 
-static bool any_error_code(const struct vmx_rule_ctx *ctx)
+static bool any_error_code(const struct tpz_rule_ctx *ctx)
 {
-	return ctx->caps->basic & VMX_CAP_BASIC_ANY_ERROR_CODE;
+	return caps(ctx)->basic & VMX_CAP_BASIC_ANY_ERROR_CODE;
 }
 
-static bool event_error_code_given(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_error_code_given(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(error_code_possible(ctx) && vector_has_error_code(ctx) &&
 		       !any_error_code(ctx),
 		       event_info(ctx) & INTR_INFO_ERROR_CODE);
 }
 
-static bool event_error_code_withheld(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_error_code_withheld(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	u32 delivers = INTR_INFO_VALID | INTR_INFO_ERROR_CODE;
 
@@ -132,22 +132,22 @@ static bool event_error_code_withheld(const struct vmx_rule_ctx *ctx, u32 arg)
 		       (vector_has_error_code(ctx) || any_error_code(ctx)));
 }
 
-static bool event_nested_exception(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_nested_exception(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	u32 nested = INTR_INFO_VALID | INTR_INFO_NESTED_EXCEPTION;
 
 	return implies((event_info(ctx) & nested) == nested,
 		       injects(ctx, INTR_INFO_HARDWARE_EXCEPTION) &&
-		       (ctx->caps->basic & VMX_CAP_BASIC_NESTED_EXCEPTION));
+		       (caps(ctx)->basic & VMX_CAP_BASIC_NESTED_EXCEPTION));
 }
 
-static bool event_reserved(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_reserved(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(event_info(ctx) & INTR_INFO_VALID,
 		       !(event_info(ctx) & (GENMASK_ULL(30, 14) | BIT(12))));
 }
 
-static bool event_error_code(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_error_code(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	u32 delivers = INTR_INFO_VALID | INTR_INFO_ERROR_CODE;
 
@@ -155,7 +155,7 @@ static bool event_error_code(const struct vmx_rule_ctx *ctx, u32 arg)
 		       get(ctx, VMCS_ENTRY_EXCEPTION_ERROR_CODE) <= 0xffff);
 }
 
-static bool event_has_length(const struct vmx_rule_ctx *ctx)
+static bool event_has_length(const struct tpz_rule_ctx *ctx)
 {
 	return injects(ctx, INTR_INFO_SOFTWARE_INTERRUPT) ||
 	       injects(ctx, INTR_INFO_SOFTWARE_EXCEPTION) ||
@@ -163,20 +163,20 @@ static bool event_has_length(const struct vmx_rule_ctx *ctx)
 	       (injects(ctx, INTR_INFO_OTHER_EVENT) && event_vector(ctx) != INTR_OTHER_MTF);
 }
 
-static bool event_length(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_length(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	u64 length = get(ctx, VMCS_ENTRY_INSTRUCTION_LENGTH);
 
 	return implies(event_has_length(ctx),
-		       length <= 15 && (length || (ctx->caps->misc & VMX_CAP_MISC_ZERO_LENGTH)));
+		       length <= 15 && (length || (caps(ctx)->misc & VMX_CAP_MISC_ZERO_LENGTH)));
 }
 
-static bool entry_control_clear(const struct vmx_rule_ctx *ctx, u32 control)
+static bool entry_control_clear(const struct tpz_rule_ctx *ctx, u32 control)
 {
 	return !(entry_controls(ctx) & control);
 }
 
-static const struct vmx_rule exit_entry_rules[] = {
+static const struct tpz_rule exit_entry_rules[] = {
 	FIELD_RULE(VMCS_EXIT_CONTROLS, "exit-controls-required", EXIT_FIELDS,
 		   required_bits, "exit controls must set the bits that this CPU requires"),
 	FIELD_RULE(VMCS_EXIT_CONTROLS, "exit-controls-supported", EXIT_FIELDS,
@@ -245,4 +245,4 @@ static const struct vmx_rule exit_entry_rules[] = {
 		 VMCS_ENTRY_CONTROLS),
 };
 
-const struct vmx_rule_table vmx_exit_entry_rules = RULE_TABLE(exit_entry_rules);
+const struct tpz_rule_table vmx_exit_entry_rules = RULE_TABLE(exit_entry_rules);

@@ -9,75 +9,75 @@
  * Control registers
  */
 
-static bool guest_cr0_required(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool guest_cr0_required(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	u64 required = ctx->caps->cr0_fixed0 & ~CR0_NEVER_CHECKED;
+	u64 required = caps(ctx)->cr0_fixed0 & ~CR0_NEVER_CHECKED;
 
 	if (unrestricted(ctx))
 		required &= ~(X86_CR0_PE | X86_CR0_PG);
 	return !(required & ~get(ctx, VMCS_GUEST_CR0));
 }
 
-static bool guest_cr0_supported(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool guest_cr0_supported(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	u64 supported = ctx->caps->cr0_fixed1 | CR0_NEVER_CHECKED;
+	u64 supported = caps(ctx)->cr0_fixed1 | CR0_NEVER_CHECKED;
 
 	return !(get(ctx, VMCS_GUEST_CR0) & ~supported);
 }
 
-static bool guest_pg_pe(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool guest_pg_pe(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(get(ctx, VMCS_GUEST_CR0) & X86_CR0_PG,
 		       get(ctx, VMCS_GUEST_CR0) & X86_CR0_PE);
 }
 
-static bool guest_cr4_required(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool guest_cr4_required(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return !(ctx->caps->cr4_fixed0 & ~get(ctx, VMCS_GUEST_CR4));
+	return !(caps(ctx)->cr4_fixed0 & ~get(ctx, VMCS_GUEST_CR4));
 }
 
-static bool guest_cr4_supported(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool guest_cr4_supported(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return !(get(ctx, VMCS_GUEST_CR4) & ~ctx->caps->cr4_fixed1);
+	return !(get(ctx, VMCS_GUEST_CR4) & ~caps(ctx)->cr4_fixed1);
 }
 
-static bool guest_cet_wp(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool guest_cet_wp(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(get(ctx, VMCS_GUEST_CR4) & X86_CR4_CET,
 		       get(ctx, VMCS_GUEST_CR0) & X86_CR0_WP);
 }
 
-static bool loads_debug(const struct vmx_rule_ctx *ctx)
+static bool loads_debug(const struct tpz_rule_ctx *ctx)
 {
 	return entry_controls(ctx) & ENTRY_LOAD_DEBUG_CONTROLS;
 }
 
-static bool guest_debugctl(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_debugctl(const struct tpz_rule_ctx *ctx, u32 field)
 {
-	return implies(loads_debug(ctx), !(get(ctx, field) & ~ctx->caps->debugctl_bits));
+	return implies(loads_debug(ctx), !(get(ctx, field) & ~caps(ctx)->debugctl_bits));
 }
 
-static bool ia32e_paging(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool ia32e_paging(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(ia32e_guest(ctx), get(ctx, VMCS_GUEST_CR0) & X86_CR0_PG);
 }
 
-static bool ia32e_pae(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool ia32e_pae(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(ia32e_guest(ctx), get(ctx, VMCS_GUEST_CR4) & X86_CR4_PAE);
 }
 
-static bool legacy_guest_cr4(const struct vmx_rule_ctx *ctx, u32 bit)
+static bool legacy_guest_cr4(const struct tpz_rule_ctx *ctx, u32 bit)
 {
 	return implies(!ia32e_guest(ctx), !(get(ctx, VMCS_GUEST_CR4) & BIT_ULL(bit)));
 }
 
-static bool guest_cr3(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_cr3(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return is_cr3(ctx, get(ctx, field));
 }
 
-static bool guest_dr7(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_dr7(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_debug(ctx), !(get(ctx, field) >> 32));
 }
@@ -86,128 +86,128 @@ static bool guest_dr7(const struct vmx_rule_ctx *ctx, u32 field)
  * MSRs
  */
 
-static bool guest_canonical(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_canonical(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return is_canonical(ctx, get(ctx, field));
 }
 
-static bool loads_cet(const struct vmx_rule_ctx *ctx)
+static bool loads_cet(const struct tpz_rule_ctx *ctx)
 {
 	return entry_controls(ctx) & ENTRY_LOAD_CET_STATE;
 }
 
-static bool guest_cet_canonical(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_cet_canonical(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_cet(ctx), is_canonical(ctx, get(ctx, field)));
 }
 
-static bool guest_perf_global_ctrl(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_perf_global_ctrl(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL,
-		       !(get(ctx, field) & ~ctx->caps->perf_global_ctrl_bits));
+		       !(get(ctx, field) & ~caps(ctx)->perf_global_ctrl_bits));
 }
 
-static bool guest_pat(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_pat(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_IA32_PAT, is_pat(get(ctx, field)));
 }
 
-static bool loads_efer(const struct vmx_rule_ctx *ctx)
+static bool loads_efer(const struct tpz_rule_ctx *ctx)
 {
 	return entry_controls(ctx) & ENTRY_LOAD_IA32_EFER;
 }
 
-static bool guest_efer_reserved(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_efer_reserved(const struct tpz_rule_ctx *ctx, u32 field)
 {
-	return implies(loads_efer(ctx), !(get(ctx, field) & ~ctx->caps->efer_bits));
+	return implies(loads_efer(ctx), !(get(ctx, field) & ~caps(ctx)->efer_bits));
 }
 
-static bool guest_efer_lma(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_efer_lma(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_efer(ctx), !!(get(ctx, field) & EFER_LMA) == ia32e_guest(ctx));
 }
 
-static bool guest_efer_lme(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_efer_lme(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_efer(ctx) && (get(ctx, VMCS_GUEST_CR0) & X86_CR0_PG),
 		       !!(get(ctx, field) & EFER_LMA) == !!(get(ctx, field) & EFER_LME));
 }
 
-static bool loads_bndcfgs(const struct vmx_rule_ctx *ctx)
+static bool loads_bndcfgs(const struct tpz_rule_ctx *ctx)
 {
 	return entry_controls(ctx) & ENTRY_LOAD_IA32_BNDCFGS;
 }
 
-static bool guest_bndcfgs_reserved(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_bndcfgs_reserved(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_bndcfgs(ctx), !(get(ctx, field) & GENMASK_ULL(11, 2)));
 }
 
-static bool guest_bndcfgs_address(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_bndcfgs_address(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_bndcfgs(ctx), is_canonical(ctx, get(ctx, field) & ~0xfffULL));
 }
 
-static bool guest_rtit_ctl(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_rtit_ctl(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_IA32_RTIT_CTL,
-		       !(get(ctx, field) & ~ctx->caps->rtit_ctl_bits));
+		       !(get(ctx, field) & ~caps(ctx)->rtit_ctl_bits));
 }
 
-static bool guest_s_cet_reserved(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_s_cet_reserved(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_cet(ctx), !(get(ctx, field) & S_CET_RESERVED));
 }
 
-static bool guest_s_cet_state(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_s_cet_state(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_cet(ctx), is_s_cet_state(get(ctx, field)));
 }
 
-static bool guest_lbr_ctl(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_lbr_ctl(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_IA32_LBR_CTL,
-		       !(get(ctx, field) & ~ctx->caps->lbr_ctl_bits));
+		       !(get(ctx, field) & ~caps(ctx)->lbr_ctl_bits));
 }
 
-static bool guest_pkrs(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_pkrs(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_PKRS, !(get(ctx, field) >> 32));
 }
 
-static bool guest_uinv(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_uinv(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_UINV, get(ctx, field) <= 255);
 }
 
-static bool loads_fred(const struct vmx_rule_ctx *ctx)
+static bool loads_fred(const struct tpz_rule_ctx *ctx)
 {
 	return entry_controls(ctx) & ENTRY_LOAD_FRED;
 }
 
-static bool guest_fred_config(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_fred_config(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_fred(ctx),
 		       is_fred_address(ctx, get(ctx, field), FRED_CONFIG_RESERVED));
 }
 
-static bool guest_fred_rsp(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_fred_rsp(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_fred(ctx), is_fred_address(ctx, get(ctx, field), FRED_RSP_RESERVED));
 }
 
-static bool guest_fred_ssp(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_fred_ssp(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_fred(ctx), is_fred_address(ctx, get(ctx, field), FRED_SSP_RESERVED));
 }
 
-static bool guest_spec_ctrl(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_spec_ctrl(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_IA32_SPEC_CTRL,
-		       !(get(ctx, field) & ~ctx->caps->spec_ctrl_bits));
+		       !(get(ctx, field) & ~caps(ctx)->spec_ctrl_bits));
 }
 
-static const struct vmx_rule register_rules[] = {
+static const struct tpz_rule register_rules[] = {
 	RULE("guest-cr0-required", REGISTERS, guest_cr0_required,
 	     "guest CR0 must set the bits that VMX operation requires",
 	     VMCS_GUEST_CR0, VMCS_SECONDARY_CONTROLS),
@@ -298,4 +298,4 @@ static const struct vmx_rule register_rules[] = {
 		   guest_spec_ctrl, "reserved bits must be 0"),
 };
 
-const struct vmx_rule_table vmx_guest_register_rules = RULE_TABLE(register_rules);
+const struct tpz_rule_table vmx_guest_register_rules = RULE_TABLE(register_rules);

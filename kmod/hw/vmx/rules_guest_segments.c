@@ -5,53 +5,53 @@
 
 #define SEGMENTS "29.3.1.2 Checks on Guest Segment Registers"
 
-static u32 selector(const struct vmx_rule_ctx *ctx, u32 seg)
+static u32 selector(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return get(ctx, VMCS_GUEST_SELECTOR(seg));
 }
 
-static u32 rpl(const struct vmx_rule_ctx *ctx, u32 seg)
+static u32 rpl(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return selector(ctx, seg) & 3;
 }
 
-static u64 base(const struct vmx_rule_ctx *ctx, u32 seg)
+static u64 base(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return get(ctx, VMCS_GUEST_BASE(seg));
 }
 
-static u32 limit(const struct vmx_rule_ctx *ctx, u32 seg)
+static u32 limit(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return get(ctx, VMCS_GUEST_LIMIT(seg));
 }
 
-static u32 rights(const struct vmx_rule_ctx *ctx, u32 seg)
+static u32 rights(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return get(ctx, VMCS_GUEST_ACCESS_RIGHTS(seg));
 }
 
-static u32 type(const struct vmx_rule_ctx *ctx, u32 seg)
+static u32 type(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return rights(ctx, seg) & VMCS_AR_TYPE;
 }
 
-static u32 dpl(const struct vmx_rule_ctx *ctx, u32 seg)
+static u32 dpl(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return (rights(ctx, seg) & VMCS_AR_DPL) >> VMCS_AR_DPL_SHIFT;
 }
 
-static bool usable(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool usable(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return !(rights(ctx, seg) & VMCS_AR_UNUSABLE);
 }
 
-static bool virtual_8086(const struct vmx_rule_ctx *ctx)
+static bool virtual_8086(const struct tpz_rule_ctx *ctx)
 {
 	return get(ctx, VMCS_GUEST_RFLAGS) & X86_EFLAGS_VM;
 }
 
 /* Are the access rights' parts judged one by one? TR's always, CS's even if it is unusable. */
-static bool judged(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool judged(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	switch (seg) {
 	case VMCS_SEG_TR:
@@ -69,43 +69,43 @@ static bool judged(const struct vmx_rule_ctx *ctx, u32 seg)
  * Selectors and base addresses
  */
 
-static bool selector_in_gdt(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool selector_in_gdt(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), !(selector(ctx, seg) & 4));
 }
 
-static bool ss_rpl_is_cs_rpl(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool ss_rpl_is_cs_rpl(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(!virtual_8086(ctx) && !unrestricted(ctx),
 		       rpl(ctx, VMCS_SEG_SS) == rpl(ctx, VMCS_SEG_CS));
 }
 
-static bool v8086_base(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool v8086_base(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(virtual_8086(ctx), base(ctx, seg) == (u64)selector(ctx, seg) << 4);
 }
 
-static bool canonical_base(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool canonical_base(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return is_canonical(ctx, base(ctx, seg));
 }
 
-static bool canonical_base_if_usable(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool canonical_base_if_usable(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(usable(ctx, seg), canonical_base(ctx, seg));
 }
 
-static bool short_base(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool short_base(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(seg == VMCS_SEG_CS || usable(ctx, seg), !(base(ctx, seg) >> 32));
 }
 
-static bool v8086_limit(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool v8086_limit(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(virtual_8086(ctx), limit(ctx, seg) == 0xffff);
 }
 
-static bool v8086_rights(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool v8086_rights(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(virtual_8086(ctx), rights(ctx, seg) == 0xf3);
 }
@@ -129,46 +129,46 @@ static bool is_conforming_code(u32 type)
 	return (type & ~VMCS_AR_TYPE_READABLE) == TYPE_CODE_CONFORMING;
 }
 
-static bool cs_type(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool cs_type(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg),
 		       is_code(type(ctx, seg)) || is_conforming_code(type(ctx, seg)) ||
 		       (type(ctx, seg) == TYPE_DATA && unrestricted(ctx)));
 }
 
-static bool ss_type(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool ss_type(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), (type(ctx, seg) & ~VMCS_AR_TYPE_EXPAND_DOWN) == TYPE_DATA);
 }
 
-static bool accessed(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool accessed(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), type(ctx, seg) & VMCS_AR_TYPE_ACCESSED);
 }
 
-static bool readable(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool readable(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg) && (type(ctx, seg) & VMCS_AR_TYPE_CODE),
 		       type(ctx, seg) & VMCS_AR_TYPE_READABLE);
 }
 
-static bool code_or_data(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool code_or_data(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), rights(ctx, seg) & VMCS_AR_S);
 }
 
-static bool system_segment(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool system_segment(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), !(rights(ctx, seg) & VMCS_AR_S));
 }
 
-static bool tr_type(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool tr_type(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return type(ctx, seg) == VMCS_AR_TYPE_BUSY_TSS ||
 	       (type(ctx, seg) == VMCS_AR_TYPE_BUSY_TSS_16 && !ia32e_guest(ctx));
 }
 
-static bool ldtr_type(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool ldtr_type(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), type(ctx, seg) == VMCS_AR_TYPE_LDT);
 }
@@ -177,29 +177,29 @@ static bool ldtr_type(const struct vmx_rule_ctx *ctx, u32 seg)
  * Privilege levels. SS.DPL is the guest's current one.
  */
 
-static bool cs_dpl_data(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool cs_dpl_data(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg) && type(ctx, seg) == TYPE_DATA, !dpl(ctx, seg));
 }
 
-static bool cs_dpl_code(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool cs_dpl_code(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg) && is_code(type(ctx, seg)),
 		       dpl(ctx, seg) == dpl(ctx, VMCS_SEG_SS));
 }
 
-static bool cs_dpl_conforming(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool cs_dpl_conforming(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg) && is_conforming_code(type(ctx, seg)),
 		       dpl(ctx, seg) <= dpl(ctx, VMCS_SEG_SS));
 }
 
-static bool ss_dpl_is_rpl(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool ss_dpl_is_rpl(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(!virtual_8086(ctx) && !unrestricted(ctx), dpl(ctx, seg) == rpl(ctx, seg));
 }
 
-static bool ss_dpl_real_mode(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool ss_dpl_real_mode(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(!virtual_8086(ctx) &&
 		       (type(ctx, VMCS_SEG_CS) == TYPE_DATA ||
@@ -207,29 +207,29 @@ static bool ss_dpl_real_mode(const struct vmx_rule_ctx *ctx, u32 seg)
 		       !dpl(ctx, seg));
 }
 
-static bool fred_guest(const struct vmx_rule_ctx *ctx)
+static bool fred_guest(const struct tpz_rule_ctx *ctx)
 {
 	return !virtual_8086(ctx) && (get(ctx, VMCS_GUEST_CR4) & CR4_FRED);
 }
 
-static bool ss_dpl_fred(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool ss_dpl_fred(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(fred_guest(ctx), dpl(ctx, seg) == 0 || dpl(ctx, seg) == 3);
 }
 
-static bool ss_fred_kernel(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool ss_fred_kernel(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(fred_guest(ctx) && dpl(ctx, seg) == 0, rights(ctx, VMCS_SEG_CS) & VMCS_AR_L);
 }
 
-static bool ss_fred_user(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool ss_fred_user(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(fred_guest(ctx) && dpl(ctx, seg) == 3,
 		       !(get(ctx, VMCS_GUEST_RFLAGS) & X86_EFLAGS_IOPL) &&
 		       !(get(ctx, VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_STI));
 }
 
-static bool data_dpl(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool data_dpl(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg) && !unrestricted(ctx) && type(ctx, seg) <= 11,
 		       dpl(ctx, seg) >= rpl(ctx, seg));
@@ -239,42 +239,42 @@ static bool data_dpl(const struct vmx_rule_ctx *ctx, u32 seg)
  * The other bits
  */
 
-static bool present(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool present(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), rights(ctx, seg) & VMCS_AR_P);
 }
 
-static bool reserved_low(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool reserved_low(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), !(rights(ctx, seg) & VMCS_AR_RESERVED_LOW));
 }
 
-static bool reserved_high(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool reserved_high(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg), !(rights(ctx, seg) & VMCS_AR_RESERVED_HIGH));
 }
 
-static bool cs_long_or_default(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool cs_long_or_default(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg) && ia32e_guest(ctx) && (rights(ctx, seg) & VMCS_AR_L),
 		       !(rights(ctx, seg) & VMCS_AR_DB));
 }
 
 /* A limit counted in pages ends with a whole page. */
-static bool granularity_pages(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool granularity_pages(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg) && (rights(ctx, seg) & VMCS_AR_G),
 		       (limit(ctx, seg) & 0xfff) == 0xfff);
 }
 
 /* A limit counted in bytes has 20 bits. */
-static bool granularity_bytes(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool granularity_bytes(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return implies(judged(ctx, seg) && !(rights(ctx, seg) & VMCS_AR_G),
 		       !(limit(ctx, seg) >> 20));
 }
 
-static bool tr_usable(const struct vmx_rule_ctx *ctx, u32 seg)
+static bool tr_usable(const struct tpz_rule_ctx *ctx, u32 seg)
 {
 	return usable(ctx, seg);
 }
@@ -307,7 +307,7 @@ static bool tr_usable(const struct vmx_rule_ctx *ctx, u32 seg)
 	SEG2(_SEG, _seg, "granularity-bytes", granularity_bytes,			\
 	     "G must be 1 if bits 31:20 of the limit are not all 0", ACCESS_RIGHTS, LIMIT)
 
-static const struct vmx_rule segment_rules[] = {
+static const struct tpz_rule segment_rules[] = {
 	SEG(TR, "tr", "ti", selector_in_gdt, "TI must be 0", SELECTOR),
 	SEG(LDTR, "ldtr", "ti", selector_in_gdt, "TI must be 0", SELECTOR),
 	RULE_FOR(VMCS_SEG_SS, "guest-ss-rpl", SEGMENTS, ss_rpl_is_cs_rpl,
@@ -394,4 +394,4 @@ static const struct vmx_rule segment_rules[] = {
 	SEG(LDTR, "ldtr", "reserved-high", reserved_high, "bits 31:17 must be 0", ACCESS_RIGHTS),
 };
 
-const struct vmx_rule_table vmx_guest_segment_rules = RULE_TABLE(segment_rules);
+const struct tpz_rule_table vmx_guest_segment_rules = RULE_TABLE(segment_rules);

@@ -8,60 +8,60 @@
 #define NON_REGISTER "29.3.1.5 Checks on Guest Non-Register State"
 #define PDPTES "29.3.1.6 Checks on Guest Page-Directory-Pointer-Table Entries"
 
-static bool table_base(const struct vmx_rule_ctx *ctx, u32 field)
+static bool table_base(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return is_canonical(ctx, get(ctx, field));
 }
 
-static bool table_limit(const struct vmx_rule_ctx *ctx, u32 field)
+static bool table_limit(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return get(ctx, field) <= 0xffff;
 }
 
-static bool guest_runs_64bit(const struct vmx_rule_ctx *ctx)
+static bool guest_runs_64bit(const struct tpz_rule_ctx *ctx)
 {
 	return ia32e_guest(ctx) && (get(ctx, VMCS_GUEST_CS_ACCESS_RIGHTS) & VMCS_AR_L);
 }
 
-static bool rip_32bit(const struct vmx_rule_ctx *ctx, u32 field)
+static bool rip_32bit(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(!guest_runs_64bit(ctx), !(get(ctx, field) >> 32));
 }
 
-static bool rip_64bit(const struct vmx_rule_ctx *ctx, u32 field)
+static bool rip_64bit(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(guest_runs_64bit(ctx), is_almost_canonical(ctx, get(ctx, field)));
 }
 
-static bool rflags_reserved(const struct vmx_rule_ctx *ctx, u32 field)
+static bool rflags_reserved(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	u64 reserved = GENMASK_ULL(63, 22) | BIT_ULL(15) | BIT_ULL(5) | BIT_ULL(3);
 
 	return !(get(ctx, field) & reserved);
 }
 
-static bool rflags_fixed(const struct vmx_rule_ctx *ctx, u32 field)
+static bool rflags_fixed(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return get(ctx, field) & X86_EFLAGS_FIXED;
 }
 
-static bool rflags_vm(const struct vmx_rule_ctx *ctx, u32 field)
+static bool rflags_vm(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(ia32e_guest(ctx) || !(get(ctx, VMCS_GUEST_CR0) & X86_CR0_PE),
 		       !(get(ctx, field) & X86_EFLAGS_VM));
 }
 
-static bool rflags_if(const struct vmx_rule_ctx *ctx, u32 field)
+static bool rflags_if(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(injects(ctx, INTR_INFO_EXTERNAL), get(ctx, field) & X86_EFLAGS_IF);
 }
 
-static bool ssp_alignment(const struct vmx_rule_ctx *ctx, u32 field)
+static bool ssp_alignment(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_CET_STATE, !(get(ctx, field) & 3));
 }
 
-static bool ssp_width(const struct vmx_rule_ctx *ctx, u32 field)
+static bool ssp_width(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(entry_controls(ctx) & ENTRY_LOAD_CET_STATE,
 		       is_almost_canonical(ctx, get(ctx, field)));
@@ -71,54 +71,54 @@ static bool ssp_width(const struct vmx_rule_ctx *ctx, u32 field)
  * Activity and interruptibility
  */
 
-static u64 activity(const struct vmx_rule_ctx *ctx)
+static u64 activity(const struct tpz_rule_ctx *ctx)
 {
 	return get(ctx, VMCS_GUEST_ACTIVITY);
 }
 
-static u64 interruptibility(const struct vmx_rule_ctx *ctx)
+static u64 interruptibility(const struct tpz_rule_ctx *ctx)
 {
 	return get(ctx, VMCS_GUEST_INTERRUPTIBILITY);
 }
 
-static bool blocked_by_sti_or_ss(const struct vmx_rule_ctx *ctx)
+static bool blocked_by_sti_or_ss(const struct tpz_rule_ctx *ctx)
 {
 	return interruptibility(ctx) & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
 }
 
-static bool activity_supported(const struct vmx_rule_ctx *ctx, u32 field)
+static bool activity_supported(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	switch (activity(ctx)) {
 	case ACTIVITY_ACTIVE:
 		return true;
 	case ACTIVITY_HLT:
-		return ctx->caps->misc & VMX_CAP_MISC_HLT;
+		return caps(ctx)->misc & VMX_CAP_MISC_HLT;
 	case ACTIVITY_SHUTDOWN:
-		return ctx->caps->misc & VMX_CAP_MISC_SHUTDOWN;
+		return caps(ctx)->misc & VMX_CAP_MISC_SHUTDOWN;
 	case ACTIVITY_WAIT_FOR_SIPI:
-		return ctx->caps->misc & VMX_CAP_MISC_WAIT_FOR_SIPI;
+		return caps(ctx)->misc & VMX_CAP_MISC_WAIT_FOR_SIPI;
 	default:
 		return false;
 	}
 }
 
-static bool activity_hlt_cpl(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool activity_hlt_cpl(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(activity(ctx) == ACTIVITY_HLT,
 		       !(get(ctx, VMCS_GUEST_SS_ACCESS_RIGHTS) & VMCS_AR_DPL));
 }
 
-static bool activity_blocked(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool activity_blocked(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(blocked_by_sti_or_ss(ctx), activity(ctx) == ACTIVITY_ACTIVE);
 }
 
-static bool injects_any(const struct vmx_rule_ctx *ctx)
+static bool injects_any(const struct tpz_rule_ctx *ctx)
 {
 	return get(ctx, VMCS_ENTRY_INTR_INFO) & INTR_INFO_VALID;
 }
 
-static bool injects_vector(const struct vmx_rule_ctx *ctx, u32 type, u32 vector)
+static bool injects_vector(const struct tpz_rule_ctx *ctx, u32 type, u32 vector)
 {
 	return injects(ctx, type) &&
 	       (get(ctx, VMCS_ENTRY_INTR_INFO) & INTR_INFO_VECTOR) == vector;
@@ -127,7 +127,7 @@ static bool injects_vector(const struct vmx_rule_ctx *ctx, u32 type, u32 vector)
 #define VECTOR_DB 1
 #define VECTOR_MC 18
 
-static bool event_in_hlt(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_in_hlt(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(activity(ctx) == ACTIVITY_HLT && injects_any(ctx),
 		       injects(ctx, INTR_INFO_EXTERNAL) || injects(ctx, INTR_INFO_NMI) ||
@@ -136,57 +136,57 @@ static bool event_in_hlt(const struct vmx_rule_ctx *ctx, u32 arg)
 		       injects_vector(ctx, INTR_INFO_OTHER_EVENT, INTR_OTHER_MTF));
 }
 
-static bool event_in_shutdown(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_in_shutdown(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(activity(ctx) == ACTIVITY_SHUTDOWN && injects_any(ctx),
 		       injects(ctx, INTR_INFO_NMI) ||
 		       injects_vector(ctx, INTR_INFO_HARDWARE_EXCEPTION, VECTOR_MC));
 }
 
-static bool event_in_wait_for_sipi(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool event_in_wait_for_sipi(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(activity(ctx) == ACTIVITY_WAIT_FOR_SIPI, !injects_any(ctx));
 }
 
-static bool interruptibility_reserved(const struct vmx_rule_ctx *ctx, u32 field)
+static bool interruptibility_reserved(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return !(get(ctx, field) & INTERRUPTIBILITY_RESERVED);
 }
 
-static bool sti_or_ss(const struct vmx_rule_ctx *ctx, u32 field)
+static bool sti_or_ss(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return !(get(ctx, field) & INTERRUPTIBILITY_STI) ||
 	       !(get(ctx, field) & INTERRUPTIBILITY_MOV_SS);
 }
 
-static bool sti_if(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool sti_if(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(interruptibility(ctx) & INTERRUPTIBILITY_STI,
 		       get(ctx, VMCS_GUEST_RFLAGS) & X86_EFLAGS_IF);
 }
 
-static bool event_not_blocked(const struct vmx_rule_ctx *ctx, u32 type)
+static bool event_not_blocked(const struct tpz_rule_ctx *ctx, u32 type)
 {
 	return implies(injects(ctx, type), !blocked_by_sti_or_ss(ctx));
 }
 
-static bool smi_blocking(const struct vmx_rule_ctx *ctx, u32 field)
+static bool smi_blocking(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return !(get(ctx, field) & INTERRUPTIBILITY_SMI);
 }
 
-static bool virtual_nmi_blocking(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool virtual_nmi_blocking(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies((pin(ctx) & PIN_VIRTUAL_NMIS) && injects(ctx, INTR_INFO_NMI),
 		       !(interruptibility(ctx) & INTERRUPTIBILITY_NMI));
 }
 
-static bool enclave_supported(const struct vmx_rule_ctx *ctx, u32 field)
+static bool enclave_supported(const struct tpz_rule_ctx *ctx, u32 field)
 {
-	return implies(get(ctx, field) & INTERRUPTIBILITY_ENCLAVE, ctx->caps->sgx);
+	return implies(get(ctx, field) & INTERRUPTIBILITY_ENCLAVE, caps(ctx)->sgx);
 }
 
-static bool enclave_ss(const struct vmx_rule_ctx *ctx, u32 field)
+static bool enclave_ss(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(get(ctx, field) & INTERRUPTIBILITY_ENCLAVE,
 		       !(get(ctx, field) & INTERRUPTIBILITY_MOV_SS));
@@ -196,56 +196,56 @@ static bool enclave_ss(const struct vmx_rule_ctx *ctx, u32 field)
  * Pending debug exceptions
  */
 
-static u64 pending_debug(const struct vmx_rule_ctx *ctx)
+static u64 pending_debug(const struct tpz_rule_ctx *ctx)
 {
 	return get(ctx, VMCS_GUEST_PENDING_DEBUG);
 }
 
-static bool pending_reserved(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pending_reserved(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	u64 reserved = GENMASK_ULL(63, 17) | BIT_ULL(15) | BIT_ULL(13) | GENMASK_ULL(11, 4);
 
-	if (ctx->caps->bus_lock_detect)
+	if (caps(ctx)->bus_lock_detect)
 		reserved &= ~PENDING_DEBUG_BUS_LOCK;
 	return !(get(ctx, field) & reserved);
 }
 
 /* Does the guest resume in a state where a single step may be pending? */
-static bool step_may_be_pending(const struct vmx_rule_ctx *ctx)
+static bool step_may_be_pending(const struct tpz_rule_ctx *ctx)
 {
 	return blocked_by_sti_or_ss(ctx) || activity(ctx) == ACTIVITY_HLT;
 }
 
-static bool single_steps(const struct vmx_rule_ctx *ctx)
+static bool single_steps(const struct tpz_rule_ctx *ctx)
 {
 	return (get(ctx, VMCS_GUEST_RFLAGS) & X86_EFLAGS_TF) &&
 	       !(get(ctx, VMCS_GUEST_IA32_DEBUGCTL) & DEBUGCTLMSR_BTF);
 }
 
-static bool pending_step(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool pending_step(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(step_may_be_pending(ctx) && single_steps(ctx),
 		       pending_debug(ctx) & PENDING_DEBUG_BS);
 }
 
-static bool pending_no_step(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool pending_no_step(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(step_may_be_pending(ctx) && !single_steps(ctx),
 		       !(pending_debug(ctx) & PENDING_DEBUG_BS));
 }
 
-static bool pending_rtm_bits(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pending_rtm_bits(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(pending_debug(ctx) & PENDING_DEBUG_RTM,
 		       pending_debug(ctx) == (PENDING_DEBUG_RTM | PENDING_DEBUG_ENABLED_BP));
 }
 
-static bool pending_rtm_supported(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pending_rtm_supported(const struct tpz_rule_ctx *ctx, u32 field)
 {
-	return implies(pending_debug(ctx) & PENDING_DEBUG_RTM, ctx->caps->rtm);
+	return implies(pending_debug(ctx) & PENDING_DEBUG_RTM, caps(ctx)->rtm);
 }
 
-static bool pending_rtm_ss(const struct vmx_rule_ctx *ctx, u32 field)
+static bool pending_rtm_ss(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(pending_debug(ctx) & PENDING_DEBUG_RTM,
 		       !(interruptibility(ctx) & INTERRUPTIBILITY_MOV_SS));
@@ -255,46 +255,46 @@ static bool pending_rtm_ss(const struct vmx_rule_ctx *ctx, u32 field)
  * VMCS link pointer and page-directory-pointer-table entries
  */
 
-static bool links(const struct vmx_rule_ctx *ctx)
+static bool links(const struct tpz_rule_ctx *ctx)
 {
 	return get(ctx, VMCS_LINK_POINTER) != VMCS_NO_LINK;
 }
 
-static bool link_alignment(const struct vmx_rule_ctx *ctx, u32 field)
+static bool link_alignment(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(links(ctx), !(get(ctx, field) & 0xfff));
 }
 
-static bool link_width(const struct vmx_rule_ctx *ctx, u32 field)
+static bool link_width(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(links(ctx), is_physical(ctx, get(ctx, field)));
 }
 
-static bool link_not_itself(const struct vmx_rule_ctx *ctx, u32 field)
+static bool link_not_itself(const struct tpz_rule_ctx *ctx, u32 field)
 {
-	return implies(ctx->vmcs_address, get(ctx, field) != ctx->vmcs_address);
+	return implies(ctx->address, get(ctx, field) != ctx->address);
 }
 
-static bool pae_paging_with_ept(const struct vmx_rule_ctx *ctx)
+static bool pae_paging_with_ept(const struct tpz_rule_ctx *ctx)
 {
 	return (secondary(ctx) & SECONDARY_ENABLE_EPT) && !ia32e_guest(ctx) &&
 	       (get(ctx, VMCS_GUEST_CR0) & X86_CR0_PG) &&
 	       (get(ctx, VMCS_GUEST_CR4) & X86_CR4_PAE);
 }
 
-static bool is_pdpte(const struct vmx_rule_ctx *ctx, u64 pdpte)
+static bool is_pdpte(const struct tpz_rule_ctx *ctx, u64 pdpte)
 {
 	u64 reserved = GENMASK_ULL(2, 1) | GENMASK_ULL(8, 5);
 
 	return !(pdpte & 1) || (!(pdpte & reserved) && is_physical(ctx, pdpte));
 }
 
-static bool guest_pdpte(const struct vmx_rule_ctx *ctx, u32 field)
+static bool guest_pdpte(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(pae_paging_with_ept(ctx), is_pdpte(ctx, get(ctx, field)));
 }
 
-static const struct vmx_rule state_rules[] = {
+static const struct tpz_rule state_rules[] = {
 	FIELD_RULE(VMCS_GUEST_GDTR_BASE, "guest-gdtr-base", DESCRIPTOR_TABLES,
 		   table_base, "must be canonical"),
 	FIELD_RULE(VMCS_GUEST_IDTR_BASE, "guest-idtr-base", DESCRIPTOR_TABLES,
@@ -398,4 +398,4 @@ static const struct vmx_rule state_rules[] = {
 		   guest_pdpte, "a present entry's reserved bits must be 0"),
 };
 
-const struct vmx_rule_table vmx_guest_state_rules = RULE_TABLE(state_rules);
+const struct tpz_rule_table vmx_guest_state_rules = RULE_TABLE(state_rules);

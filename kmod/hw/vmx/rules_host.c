@@ -7,7 +7,7 @@
 #define HOST_SEGMENTS "29.2.3 Checks on Host Segment and Descriptor-Table Registers"
 #define ADDRESS_SPACE "29.2.4 Checks Related to Address-Space Size"
 
-static bool host_is_64bit(const struct vmx_rule_ctx *ctx)
+static bool host_is_64bit(const struct tpz_rule_ctx *ctx)
 {
 	return exit_controls(ctx) & EXIT_HOST_ADDRESS_SPACE_SIZE;
 }
@@ -16,42 +16,42 @@ static bool host_is_64bit(const struct vmx_rule_ctx *ctx)
  * Control registers
  */
 
-static bool host_cr0_required(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool host_cr0_required(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	u64 required = ctx->caps->cr0_fixed0 & ~CR0_NEVER_CHECKED;
+	u64 required = caps(ctx)->cr0_fixed0 & ~CR0_NEVER_CHECKED;
 
 	return !(required & ~get(ctx, VMCS_HOST_CR0));
 }
 
-static bool host_cr0_supported(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool host_cr0_supported(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	u64 supported = ctx->caps->cr0_fixed1 | CR0_NEVER_CHECKED;
+	u64 supported = caps(ctx)->cr0_fixed1 | CR0_NEVER_CHECKED;
 
 	return !(get(ctx, VMCS_HOST_CR0) & ~supported);
 }
 
-static bool host_cr4_required(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool host_cr4_required(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return !(ctx->caps->cr4_fixed0 & ~get(ctx, VMCS_HOST_CR4));
+	return !(caps(ctx)->cr4_fixed0 & ~get(ctx, VMCS_HOST_CR4));
 }
 
-static bool host_cr4_supported(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool host_cr4_supported(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return !(get(ctx, VMCS_HOST_CR4) & ~ctx->caps->cr4_fixed1);
+	return !(get(ctx, VMCS_HOST_CR4) & ~caps(ctx)->cr4_fixed1);
 }
 
-static bool host_cet_wp(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool host_cet_wp(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(get(ctx, VMCS_HOST_CR4) & X86_CR4_CET,
 		       get(ctx, VMCS_HOST_CR0) & X86_CR0_WP);
 }
 
-static bool host_cr3(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool host_cr3(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return is_cr3(ctx, get(ctx, VMCS_HOST_CR3));
 }
 
-static bool host_canonical(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_canonical(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return is_canonical(ctx, get(ctx, field));
 }
@@ -60,24 +60,24 @@ static bool host_canonical(const struct vmx_rule_ctx *ctx, u32 field)
  * MSRs that the exit controls load
  */
 
-static bool host_perf_global_ctrl(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_perf_global_ctrl(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(exit_controls(ctx) & EXIT_LOAD_IA32_PERF_GLOBAL_CTRL,
-		       !(get(ctx, field) & ~ctx->caps->perf_global_ctrl_bits));
+		       !(get(ctx, field) & ~caps(ctx)->perf_global_ctrl_bits));
 }
 
-static bool host_pat(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_pat(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(exit_controls(ctx) & EXIT_LOAD_IA32_PAT, is_pat(get(ctx, field)));
 }
 
-static bool host_efer_reserved(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_efer_reserved(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(exit_controls(ctx) & EXIT_LOAD_IA32_EFER,
-		       !(get(ctx, field) & ~ctx->caps->efer_bits));
+		       !(get(ctx, field) & ~caps(ctx)->efer_bits));
 }
 
-static bool host_efer_mode(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_efer_mode(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	u64 mode = host_is_64bit(ctx) ? EFER_LMA | EFER_LME : 0;
 
@@ -85,75 +85,75 @@ static bool host_efer_mode(const struct vmx_rule_ctx *ctx, u32 field)
 		       (get(ctx, field) & (EFER_LMA | EFER_LME)) == mode);
 }
 
-static bool loads_host_cet(const struct vmx_rule_ctx *ctx)
+static bool loads_host_cet(const struct tpz_rule_ctx *ctx)
 {
 	return exit_controls(ctx) & EXIT_LOAD_CET_STATE;
 }
 
-static bool host_s_cet_reserved(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_s_cet_reserved(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_host_cet(ctx), !(get(ctx, field) & S_CET_RESERVED));
 }
 
-static bool host_s_cet_state(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_s_cet_state(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_host_cet(ctx), is_s_cet_state(get(ctx, field)));
 }
 
-static bool host_ssp_alignment(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_ssp_alignment(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_host_cet(ctx), !(get(ctx, field) & 3));
 }
 
-static bool host_pkrs(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_pkrs(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(exit_controls(ctx) & EXIT_LOAD_PKRS, !(get(ctx, field) >> 32));
 }
 
-static bool loads_host_fred(const struct vmx_rule_ctx *ctx)
+static bool loads_host_fred(const struct tpz_rule_ctx *ctx)
 {
 	return secondary_exit(ctx) & SECONDARY_EXIT_LOAD_FRED;
 }
 
-static bool host_fred_config(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_fred_config(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_host_fred(ctx),
 		       is_fred_address(ctx, get(ctx, field), FRED_CONFIG_RESERVED));
 }
 
-static bool host_fred_rsp(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_fred_rsp(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_host_fred(ctx),
 		       is_fred_address(ctx, get(ctx, field), FRED_RSP_RESERVED));
 }
 
-static bool host_fred_ssp(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_fred_ssp(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_host_fred(ctx),
 		       is_fred_address(ctx, get(ctx, field), FRED_SSP_RESERVED));
 }
 
-static bool host_spec_ctrl(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_spec_ctrl(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(secondary_exit(ctx) & SECONDARY_EXIT_LOAD_IA32_SPEC_CTRL,
-		       !(get(ctx, field) & ~ctx->caps->spec_ctrl_bits));
+		       !(get(ctx, field) & ~caps(ctx)->spec_ctrl_bits));
 }
 
 /*
  * Segments
  */
 
-static bool host_selector(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_selector(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return !(get(ctx, field) & 7);
 }
 
-static bool host_selector_not_null(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_selector_not_null(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return get(ctx, field);
 }
 
-static bool host_ss_not_null(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_ss_not_null(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(!host_is_64bit(ctx), get(ctx, field));
 }
@@ -162,58 +162,58 @@ static bool host_ss_not_null(const struct vmx_rule_ctx *ctx, u32 field)
  * Address-space size
  */
 
-static bool legacy_host_guest(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool legacy_host_guest(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return implies(!ctx->caps->ia32e_mode, !ia32e_guest(ctx));
+	return implies(!caps(ctx)->ia32e_mode, !ia32e_guest(ctx));
 }
 
-static bool legacy_host_stays(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool legacy_host_stays(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return implies(!ctx->caps->ia32e_mode, !host_is_64bit(ctx));
+	return implies(!caps(ctx)->ia32e_mode, !host_is_64bit(ctx));
 }
 
-static bool ia32e_host_stays(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool ia32e_host_stays(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return implies(ctx->caps->ia32e_mode, host_is_64bit(ctx));
+	return implies(caps(ctx)->ia32e_mode, host_is_64bit(ctx));
 }
 
-static bool legacy_host_cr4(const struct vmx_rule_ctx *ctx, u32 bit)
+static bool legacy_host_cr4(const struct tpz_rule_ctx *ctx, u32 bit)
 {
 	return implies(!host_is_64bit(ctx), !(get(ctx, VMCS_HOST_CR4) & BIT_ULL(bit)));
 }
 
-static bool legacy_host_rip(const struct vmx_rule_ctx *ctx, u32 field)
+static bool legacy_host_rip(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(!host_is_64bit(ctx), !(get(ctx, field) >> 32));
 }
 
-static bool legacy_host_cet(const struct vmx_rule_ctx *ctx, u32 field)
+static bool legacy_host_cet(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(!host_is_64bit(ctx) && loads_host_cet(ctx), !(get(ctx, field) >> 32));
 }
 
-static bool ia32e_host_pae(const struct vmx_rule_ctx *ctx, u32 arg)
+static bool ia32e_host_pae(const struct tpz_rule_ctx *ctx, u32 arg)
 {
 	return implies(host_is_64bit(ctx), get(ctx, VMCS_HOST_CR4) & X86_CR4_PAE);
 }
 
-static bool ia32e_host_rip(const struct vmx_rule_ctx *ctx, u32 field)
+static bool ia32e_host_rip(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(host_is_64bit(ctx), is_canonical(ctx, get(ctx, field)));
 }
 
-static bool ia32e_host_cet(const struct vmx_rule_ctx *ctx, u32 field)
+static bool ia32e_host_cet(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(host_is_64bit(ctx) && loads_host_cet(ctx),
 		       is_canonical(ctx, get(ctx, field)));
 }
 
-static bool host_ssp_table(const struct vmx_rule_ctx *ctx, u32 field)
+static bool host_ssp_table(const struct tpz_rule_ctx *ctx, u32 field)
 {
 	return implies(loads_host_cet(ctx), is_canonical(ctx, get(ctx, field)));
 }
 
-static const struct vmx_rule host_rules[] = {
+static const struct tpz_rule host_rules[] = {
 	RULE("host-cr0-required", HOST_REGISTERS, host_cr0_required,
 	     "host CR0 must set the bits that VMX operation requires",
 	     VMCS_HOST_CR0),
@@ -336,4 +336,4 @@ static const struct vmx_rule host_rules[] = {
 		   host_ssp_table, "must be canonical"),
 };
 
-const struct vmx_rule_table vmx_host_rules = RULE_TABLE(host_rules);
+const struct tpz_rule_table vmx_host_rules = RULE_TABLE(host_rules);

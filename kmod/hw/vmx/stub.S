@@ -10,28 +10,10 @@
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
 #include <asm/percpu.h>
-#include <asm/segment.h>
 #include <asm/unwind_hints.h>
+#include "../stub.h"
 
 #define VMCS_HOST_RSP	0x6c14
-
-/* struct tpz_cpu_state.gpr: the architecture's register numbers */
-#define RAX(r)	0x00(r)
-#define RCX(r)	0x08(r)
-#define RDX(r)	0x10(r)
-#define RBX(r)	0x18(r)
-/* RSP is in the VMCS */
-#define RBP(r)	0x28(r)
-#define RSI(r)	0x30(r)
-#define RDI(r)	0x38(r)
-#define R8(r)	0x40(r)
-#define R9(r)	0x48(r)
-#define R10(r)	0x50(r)
-#define R11(r)	0x58(r)
-#define R12(r)	0x60(r)
-#define R13(r)	0x68(r)
-#define R14(r)	0x70(r)
-#define R15(r)	0x78(r)
 
 	.section .noinstr.text, "ax"
 
@@ -43,13 +25,7 @@
  * Returns false after an exit, true if the CPU refused the instruction (its VMfail, or #UD: not in VMX operation).
  */
 SYM_FUNC_START(vmx_enter_guest)
-	push	%rbp
-	mov	%rsp, %rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
+	TPZ_PUSH_HOST
 	push	%rdi
 
 	cmp	%rsp, (%rdx)
@@ -61,30 +37,13 @@ SYM_FUNC_START(vmx_enter_guest)
 	_ASM_EXTABLE(.Lwrite_host_rsp, .Lhost_rsp_right)
 .Lhost_rsp_right:
 
-	/* From here on no instruction may change CF: it says VMRESUME. VERW changes ZF alone */
 	test	$2, %sil
 	jz	1f
-	sub	$8, %rsp
-	movw	$__KERNEL_DS, (%rsp)
-	verw	(%rsp)
-	add	$8, %rsp
-1:	bt	$0, %esi
+	TPZ_CLEAR_CPU_BUFFERS
+1:	bt	$0, %esi		/* CF: VMRESUME. Nothing up to the jump changes it */
 
-	mov	RAX(%rdi), %rax
-	mov	RCX(%rdi), %rcx
-	mov	RDX(%rdi), %rdx
-	mov	RBX(%rdi), %rbx
-	mov	RBP(%rdi), %rbp
-	mov	RSI(%rdi), %rsi
-	mov	R8(%rdi), %r8
-	mov	R9(%rdi), %r9
-	mov	R10(%rdi), %r10
-	mov	R11(%rdi), %r11
-	mov	R12(%rdi), %r12
-	mov	R13(%rdi), %r13
-	mov	R14(%rdi), %r14
-	mov	R15(%rdi), %r15
-	mov	RDI(%rdi), %rdi
+	mov	TPZ_GPR_RAX(%rdi), %rax
+	TPZ_LOAD_GUEST
 
 	UNWIND_HINT_SAVE
 	jc	.Lresume
@@ -101,24 +60,9 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	UNWIND_HINT_RESTORE
 	ENDBR
 
-	/* (%rsp) is the saved @gpr. The guest's RDI goes over the stack */
-	push	%rdi
-	mov	8(%rsp), %rdi
-	mov	%rax, RAX(%rdi)
-	mov	%rcx, RCX(%rdi)
-	mov	%rdx, RDX(%rdi)
-	mov	%rbx, RBX(%rdi)
-	mov	%rbp, RBP(%rdi)
-	mov	%rsi, RSI(%rdi)
-	mov	%r8, R8(%rdi)
-	mov	%r9, R9(%rdi)
-	mov	%r10, R10(%rdi)
-	mov	%r11, R11(%rdi)
-	mov	%r12, R12(%rdi)
-	mov	%r13, R13(%rdi)
-	mov	%r14, R14(%rdi)
-	mov	%r15, R15(%rdi)
-	pop	RDI(%rdi)
+	/* (%rsp) is the saved @gpr */
+	TPZ_SAVE_GUEST
+	mov	%rax, TPZ_GPR_RAX(%rdi)
 	xor	%ebx, %ebx
 
 .Lclear:
@@ -135,22 +79,9 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	CLEAR_BRANCH_HISTORY_VMEXIT
 #endif
 	mov	%ebx, %eax
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	/* The rest are restored: RBX, RBP, R12 to R15 */
+	TPZ_FORGET_GUEST
 	add	$8, %rsp
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	TPZ_POP_HOST
 	RET
 
 .Lrefused:

@@ -5,7 +5,6 @@
 #include <linux/idr.h>
 #include <linux/slab.h>
 #include <asm/desc.h>
-#include <asm/trapnr.h>
 #include "vmx.h"
 
 static DEFINE_IDA(vpids);
@@ -13,42 +12,26 @@ static DEFINE_IDA(vpids);
 
 /* ---- the MSR bitmap: deny, but for what the VMCS or vcpu_load() switches (SDM vol. 3C, 25.6.9) */
 
-static void msr_allow(unsigned long *bitmap, u32 msr, bool read, bool write)
+static void msr_allow(unsigned long *bitmap, u32 msr, bool write)
 {
 	unsigned int bit = msr & 0x1fff;
 	unsigned int high = msr & 0xc0000000 ? 1024 * 8 : 0;
 
-	if (read)
-		__clear_bit(high + bit, bitmap);
+	__clear_bit(high + bit, bitmap);
 	if (write)
 		__clear_bit(2048 * 8 + high + bit, bitmap);
 }
 
-static unsigned long *msr_bitmap_create(u64 traps)
+static unsigned long *msr_bitmap_create(void)
 {
-	static const struct {
-		u32 msr;
-		bool write;
-	} allowed[] = {
-		{ MSR_FS_BASE, true },
-		{ MSR_GS_BASE, true },
-		{ MSR_KERNEL_GS_BASE, true },
-		{ MSR_IA32_SYSENTER_CS, true },
-		{ MSR_IA32_SYSENTER_ESP, true },
-		{ MSR_IA32_SYSENTER_EIP, true },
-		{ MSR_STAR, false },
-		{ MSR_LSTAR, false },
-		{ MSR_CSTAR, false },
-		{ MSR_SYSCALL_MASK, false },
-	};
 	unsigned long *bitmap = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	unsigned int i;
+	const struct tpz_passed_msr *m;
 
 	if (!bitmap)
 		return NULL;
 	memset(bitmap, 0xff, PAGE_SIZE);
-	for (i = 0; i < ARRAY_SIZE(allowed); i++)
-		msr_allow(bitmap, allowed[i].msr, true, allowed[i].write);
+	for (m = tpz_passed_msrs; m->msr; m++)
+		msr_allow(bitmap, m->msr, m->write);
 	return bitmap;
 }
 
@@ -57,17 +40,8 @@ static unsigned long *msr_bitmap_create(u64 traps)
 static void write_controls(struct vmx_vcpu *x, struct tpz_vm *vm)
 {
 	struct vmx_controls c = vmx_controls;
-	u32 exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC);
 
 	vmx_trap_controls(vm->traps, &c);
-	/* #DB and #AC always: a guest that raises them without end inside their own delivery would never exit */
-	if (vm->traps & TPZ_TRAP_INT3)
-		exceptions |= BIT(X86_TRAP_BP);
-	if (vm->traps & TPZ_TRAP_PF)
-		exceptions |= BIT(X86_TRAP_PF);
-	if (vm->traps & TPZ_TRAP_UD)
-		exceptions |= BIT(X86_TRAP_UD);
-
 	x->primary = c.primary;
 	x->entry_controls = c.entry & ~ENTRY_IA32E_MODE_GUEST;
 	vmcs_write(VMCS_PIN_BASED_CONTROLS, c.pin);
@@ -75,7 +49,7 @@ static void write_controls(struct vmx_vcpu *x, struct tpz_vm *vm)
 	vmcs_write(VMCS_SECONDARY_CONTROLS, c.secondary);
 	vmcs_write(VMCS_EXIT_CONTROLS, c.exit);
 	vmcs_write(VMCS_ENTRY_CONTROLS, x->entry_controls);
-	vmcs_write(VMCS_EXCEPTION_BITMAP, exceptions);
+	vmcs_write(VMCS_EXCEPTION_BITMAP, tpz_trapped_exceptions(vm));
 	vmcs_write(VMCS_PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write(VMCS_PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write(VMCS_CR3_TARGET_COUNT, 0);
@@ -84,6 +58,10 @@ static void write_controls(struct vmx_vcpu *x, struct tpz_vm *vm)
 	vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmcs_write(VMCS_ENTRY_INTR_INFO, 0);
 	vmcs_write(VMCS_MSR_BITMAP, __pa(x->msr_bitmap));
+	if (c.secondary & SECONDARY_ENCLS_EXITING)
+		vmcs_write(VMCS_ENCLS_EXITING_BITMAP, ~0ULL);
+	if (c.secondary & SECONDARY_ENCLV_EXITING)
+		vmcs_write(VMCS_ENCLV_EXITING_BITMAP, ~0ULL);
 	vmcs_write(VMCS_EPTP, x->eptp);
 	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
 	if (x->vpid)
@@ -159,14 +137,16 @@ static int init_vmcs(struct tpz_vcpu *v, struct vmx_vcpu *x)
 	int ret;
 
 	preempt_disable();
-	ret = vmx_this_cpu_on() ? vmx_vmclear(x->vmcs_pa) : -ESHUTDOWN;
-	if (!ret)
-		ret = vmx_make_current(x);
+	ret = vmx_open(v);
 	if (!ret) {
-		write_controls(x, v->vm);
-		write_masks(v, x);
-		write_guest_constants(x);
-		write_host_constants();
+		ret = vmx_make_current(x);
+		if (!ret) {
+			write_controls(x, v->vm);
+			write_masks(v, x);
+			write_guest_constants(x);
+			write_host_constants();
+		}
+		vmx_close(v);
 	}
 	preempt_enable();
 	return ret;
@@ -187,10 +167,10 @@ int vmx_vcpu_create(struct tpz_vcpu *v)
 		return -ENOMEM;
 	v->hw = x;
 	x->cpu = -1;
-	x->last_cpu = -1;
+	tpz_switch_init(&x->host_switch, false);	/* the control that lets XSAVES through is never set */
 	INIT_LIST_HEAD(&x->link);
 	x->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	x->msr_bitmap = msr_bitmap_create(v->vm->traps);
+	x->msr_bitmap = msr_bitmap_create();
 	if (!x->vmcs || !x->msr_bitmap)
 		goto fail;
 	ret = vpid_alloc(x);

@@ -15,8 +15,9 @@
 #ifndef TPZ_VMX_H
 #define TPZ_VMX_H
 
+#include <linux/jump_label.h>
 #include "../hw.h"
-#include "../../host.h"
+#include "../switch.h"
 #include "caps.h"
 #include "insn.h"
 
@@ -28,7 +29,7 @@ struct vmx_region {
 };
 static_assert(sizeof(struct vmx_region) == PAGE_SIZE);
 
-#define VMX_SYSCALL_MSRS	5	/* see host_state.c */
+#define VMX_SYSCALL_MSRS	4	/* see host_state.c */
 
 /**
  * struct vmx_vcpu - v->hw: owned by the vCPU's thread, except @link and @cpu (see percpu.c)
@@ -38,7 +39,9 @@ struct vmx_vcpu {
 	u64 vmcs_pa;
 	struct list_head link;		/* in the list of VMCSs that stand on @cpu; that CPU, interrupts off */
 	int cpu;			/* where the VMCS is active, or -1 */
-	int last_cpu;			/* where it was loaded last, or -1 */
+	bool initialized;		/* the CPU has VMCLEARed it once */
+	unsigned int windows;		/* transient mode: this one is open; how deep */
+	unsigned long irq_flags;	/* before it */
 	bool launched;
 	bool failed;			/* the last VMLAUNCH or VMRESUME was refused by the CPU */
 	u16 vpid;			/* 0: the CPU has no VPIDs */
@@ -55,17 +58,17 @@ struct vmx_vcpu {
 	u64 host_rsp;
 
 	struct tpz_host_regs host;	/* the launcher's thread's, while loaded */
-	u64 host_syscall[VMX_SYSCALL_MSRS];	/* STAR, LSTAR, CSTAR, FMASK, TSC_AUX */
-	u64 host_xcr0;
+	struct tpz_switch host_switch;
+	u64 host_syscall[VMX_SYSCALL_MSRS];	/* STAR, LSTAR, CSTAR, FMASK */
 	u64 host_debugctl;		/* an exit clears the MSR (SDM vol. 3C, "Loading Host State") */
 	u64 host_pebs;			/* IA32_PEBS_ENABLE: its buffer has a host address, so not in the guest */
 	u64 timer_ticks;		/* preemption timer of TPZ_TRAP_TIMER */
-
-	bool poked;			/* TPZ_POKE: for the next entry only */
-	bool poke_flips;		/* TPZ_POKE_XOR */
-	u32 poke_field;
-	u64 poke_value;
+	struct tpz_poked poke;
 };
+
+/* What the guest may have changed without an exit: not cached after a stay. The rest is trapped */
+#define VMX_GUEST_CHANGES (TPZ_P_RIP | TPZ_P_RSP | TPZ_P_RFLAGS | TPZ_P_CR0 | TPZ_P_CR3 | TPZ_P_CR4 | TPZ_P_PDPTE |	\
+			   TPZ_P_SEGMENTS | TPZ_P_GDTR | TPZ_P_IDTR | TPZ_P_SYSENTER | TPZ_P_SHADOW | TPZ_P_KERNEL_GS)
 
 static inline struct vmx_vcpu *to_vmx(struct tpz_vcpu *v)
 {
@@ -95,12 +98,31 @@ bool vmx_this_cpu_on(void);
 int vmx_make_current(struct vmx_vcpu *x);	/* VMPTRLD if another VMCS is current: 0 or an error. Preemption off */
 void vmx_evict(struct vmx_vcpu *x);		/* VMCLEAR, on whichever CPU it stands. Interrupts on */
 
+DECLARE_STATIC_KEY_FALSE(vmx_transient);
+int vmx_open_window(struct tpz_vcpu *v);
+void vmx_close_window(struct tpz_vcpu *v);
+
+/**
+ * vmx_open(), vmx_close() - around whatever uses a vCPU's VMCS. They nest; nothing, unless in transient mode: percpu.c
+ * Return: 0; or an error: this CPU is not in VMX operation (and, if it should be, the VM is dead), nothing to close.
+ */
+static inline int vmx_open(struct tpz_vcpu *v)
+{
+	return static_branch_unlikely(&vmx_transient) ? vmx_open_window(v) : 0;
+}
+
+static inline void vmx_close(struct tpz_vcpu *v)
+{
+	if (static_branch_unlikely(&vmx_transient))
+		vmx_close_window(v);
+}
+
 int vmx_vcpu_create(struct tpz_vcpu *v);
 void vmx_vcpu_destroy(struct tpz_vcpu *v);
 
 int vmx_vcpu_load(struct tpz_vcpu *v);
 void vmx_vcpu_put(struct tpz_vcpu *v);
-void vmx_load_syscall_msrs(struct tpz_vcpu *v);
+void vmx_load_syscall_msrs(const struct tpz_cpu_state *s);
 void vmx_look_at_host(struct vmx_vcpu *x);		/* where v->host_ran. Interrupts off */
 void vmx_refresh_host_state(struct vmx_vcpu *x);	/* CR3, CR4 at each entry. Interrupts off */
 

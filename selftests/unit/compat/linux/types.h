@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <asm/types.h>	/* those of the ABI: __u32 and the like */
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;

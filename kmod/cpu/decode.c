@@ -1,0 +1,672 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The instruction decoder: prefixes, opcode, ModRM, SIB, displacement, immediates, in the order of their bytes. What
+ * exists is said by decode_tables.c; Documentation/decoder.md says what is judged and what is not.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#include <linux/trapeze.h>
+#include "decode.h"
+#include "decode_tables.h"
+
+/* One decoding: the bytes, how many are there, and the next one */
+struct decoder {
+	struct tpz_insn *insn;
+	const u8 *code;
+	unsigned int count, at;
+	u8 mandatory;		/* enum tpz_mandatory */
+	u8 rex;
+	u8 r, x, b;		/* 8: extends ModRM.reg, SIB.index, ModRM.rm or SIB.base; with EVEX 16 and 24 too */
+	u8 segment;		/* the override, or TPZ_NO_REG */
+};
+
+/* The next byte: 0 to 255, or the error that its lack is */
+static int peek(const struct decoder *d)
+{
+	if (d->at >= TPZ_INSN_MAX)
+		return -E2BIG;
+	if (d->at >= d->count)
+		return -EAGAIN;
+	return d->code[d->at];
+}
+
+static int next(struct decoder *d)
+{
+	int byte = peek(d);
+
+	if (byte >= 0)
+		d->at++;
+	return byte;
+}
+
+/* A little-endian number */
+static int next_number(struct decoder *d, unsigned int bytes, u64 *number)
+{
+	*number = 0;
+	for (unsigned int i = 0; i < bytes; i++) {
+		int byte = next(d);
+
+		if (byte < 0)
+			return byte;
+		*number |= (u64)byte << (8 * i);
+	}
+	return 0;
+}
+
+static u64 sign_extended(u64 number, unsigned int bytes)
+{
+	unsigned int shift = 64 - 8 * bytes;
+
+	return bytes ? (u64)((s64)(number << shift) >> shift) : 0;
+}
+
+/* -- prefixes ------------------------------------------------------------------------------------------------------ */
+
+static void set_segment(struct decoder *d, u8 segment)
+{
+	/* 64-bit mode ignores the others, even behind FS or GS (SDM vol. 1, 3.4.2.1) */
+	if (d->insn->mode != TPZ_DECODE_64 || segment == TPZ_FS || segment == TPZ_GS)
+		d->segment = segment;
+}
+
+static bool is_prefix(struct decoder *d, u8 byte)
+{
+	struct tpz_insn *insn = d->insn;
+
+	switch (byte) {
+	case 0x26: set_segment(d, TPZ_ES); break;
+	case 0x2e: set_segment(d, TPZ_CS); break;
+	case 0x36: set_segment(d, TPZ_SS); break;
+	case 0x3e: set_segment(d, TPZ_DS); break;
+	case 0x64: set_segment(d, TPZ_FS); break;
+	case 0x65: set_segment(d, TPZ_GS); break;
+	case 0x66: insn->opsize = true; break;
+	case 0x67: insn->addrsize = true; break;
+	case 0xf0: insn->lock = true; break;
+	case 0xf2:
+	case 0xf3:
+		insn->repne = byte == 0xf2;
+		insn->rep = byte == 0xf3;
+		break;
+	case 0x40 ... 0x4f:
+		if (insn->mode == TPZ_DECODE_64) {
+			d->rex = byte;
+			return true;
+		}
+		fallthrough;
+	default:
+		return false;
+	}
+	d->rex = 0;		/* counts only right before the opcode (SDM vol. 2A, 2.2.1) */
+	return true;
+}
+
+static int read_prefixes(struct decoder *d)
+{
+	struct tpz_insn *insn = d->insn;
+	int byte = next(d);
+
+	while (byte >= 0 && is_prefix(d, byte))
+		byte = next(d);
+	if (byte < 0)
+		return byte;
+	insn->opcode = byte;
+	insn->has_rex = d->rex;
+	insn->rex_w = d->rex & 8;
+	d->r = d->rex & 4 ? 8 : 0;
+	d->x = d->rex & 2 ? 8 : 0;
+	d->b = d->rex & 1 ? 8 : 0;
+	d->mandatory = insn->rep ? TPZ_PREFIX_F3 : insn->repne ? TPZ_PREFIX_F2 : insn->opsize ? TPZ_PREFIX_66 : TPZ_PREFIX_NONE;
+	return 0;
+}
+
+/* -- opcode: escapes, VEX, EVEX, XOP ------------------------------------------------------------------------------- */
+
+/*
+ * Whether this opcode byte begins VEX, EVEX or XOP. Outside of 64-bit mode LES, LDS and BOUND have the same first byte,
+ * but always a memory operand; XOP shares its byte with POP, whose ModRM.reg is 0
+ */
+static int read_encoding(struct decoder *d)
+{
+	struct tpz_insn *insn = d->insn;
+	bool vex = insn->opcode == 0xc4 || insn->opcode == 0xc5;
+	int byte;
+
+	if (!vex && insn->opcode != 0x62 && insn->opcode != 0x8f)
+		return 0;
+	if (insn->mode == TPZ_DECODE_64 && insn->opcode != 0x8f) {
+		insn->encoding = vex ? TPZ_VEX : TPZ_EVEX;
+		return 0;
+	}
+	byte = peek(d);
+	if (byte < 0)
+		return byte;
+	if (insn->opcode == 0x8f)
+		insn->encoding = (byte & 0x1f) >= 8 ? TPZ_XOP : TPZ_LEGACY;
+	else if (byte >= 0xc0)
+		insn->encoding = vex ? TPZ_VEX : TPZ_EVEX;
+	return 0;
+}
+
+/* The map's number in VEX, EVEX and XOP; TPZ_MAP_ONE: there is none */
+static enum tpz_opcode_map map_numbered(enum tpz_encoding encoding, u8 number)
+{
+	static const u8 maps[] = {
+		[1] = TPZ_MAP_0F, [2] = TPZ_MAP_0F38, [3] = TPZ_MAP_0F3A, [5] = TPZ_MAP_5, [6] = TPZ_MAP_6,
+		[8] = TPZ_MAP_XOP8, [9] = TPZ_MAP_XOP9, [10] = TPZ_MAP_XOPA,
+	};
+
+	return number < ARRAY_SIZE(maps) && tpz_opcodes[maps[number]][encoding] ? maps[number] : TPZ_MAP_ONE;
+}
+
+/* The bytes behind the first one, with R, X, B, R', vvvv and V' upside down, as they stand there */
+static int read_vex(struct decoder *d)
+{
+	struct tpz_insn *insn = d->insn;
+	unsigned int payload = insn->encoding == TPZ_EVEX ? 3 : insn->opcode == 0xc5 ? 1 : 2;
+	u8 p[3] = { 0xe1, 0, 8 };	/* the two-byte VEX: neither X nor B, map 0F */
+	int byte = 0;
+
+	if (insn->lock || insn->opsize || insn->rep || insn->repne || d->rex)
+		return -EINVAL;
+	if (payload == 1) {
+		byte = next(d);
+		p[0] = (byte & 0x80) | 0x61;
+		p[1] = byte & 0x7f;
+	}
+	for (unsigned int i = 0; payload > 1 && i < payload && byte >= 0; i++)
+		p[i] = byte = next(d);
+	if (byte < 0)
+		return byte;
+
+	if (insn->encoding == TPZ_EVEX && ((p[0] & 8) || !(p[1] & 4)))
+		return -EINVAL;
+	insn->map = map_numbered(insn->encoding, p[0] & (insn->encoding == TPZ_EVEX ? 7 : 0x1f));
+	if (insn->map == TPZ_MAP_ONE)
+		return -EINVAL;
+	d->mandatory = p[1] & 3;
+	insn->rex_w = p[1] & 0x80;
+	insn->vvvv = ~p[1] >> 3 & 15;
+	if (insn->mode == TPZ_DECODE_64) {
+		d->r = p[0] & 0x80 ? 0 : 8;
+		d->x = p[0] & 0x40 ? 0 : 8;
+		d->b = p[0] & 0x20 ? 0 : 8;
+		if (insn->encoding == TPZ_EVEX) {
+			d->r |= p[0] & 0x10 ? 0 : 16;
+			insn->vvvv |= p[2] & 8 ? 0 : 16;
+		}
+	} else {
+		insn->vvvv &= 7;
+	}
+	byte = next(d);
+	insn->opcode = byte;
+	return byte < 0 ? byte : 0;
+}
+
+static int read_opcode(struct decoder *d)
+{
+	struct tpz_insn *insn = d->insn;
+	int byte = read_encoding(d);
+
+	if (byte < 0)
+		return byte;
+	if (insn->encoding != TPZ_LEGACY)
+		return read_vex(d);
+	if (insn->opcode != 0x0f)
+		return 0;
+	byte = next(d);
+	insn->map = TPZ_MAP_0F;
+	if (byte == 0x38 || byte == 0x3a) {
+		insn->map = byte == 0x38 ? TPZ_MAP_0F38 : TPZ_MAP_0F3A;
+		byte = next(d);
+	}
+	insn->opcode = byte;
+	return byte < 0 ? byte : 0;
+}
+
+/* -- ModRM, SIB, displacement -------------------------------------------------------------------------------------- */
+
+/* Table 2-1 of SDM vol. 2A */
+static void address_16(struct tpz_insn *insn, u8 mod, u8 rm)
+{
+	static const u8 bases[] = { TPZ_RBX, TPZ_RBX, TPZ_RBP, TPZ_RBP, TPZ_RSI, TPZ_RDI, TPZ_RBP, TPZ_RBX };
+
+	insn->base = bases[rm];
+	if (rm < 4)
+		insn->index = rm & 1 ? TPZ_RDI : TPZ_RSI;
+	insn->displacement_bytes = mod == 1 ? 1 : mod == 2 ? 2 : 0;
+	if (mod == 0 && rm == 6) {
+		insn->base = TPZ_NO_REG;
+		insn->displacement_bytes = 2;
+	}
+}
+
+/* VSIB: the index register is a vector, each element of it an address of its own. None is given then */
+static bool has_vector_index(const struct tpz_insn *insn)
+{
+	if (insn->map != TPZ_MAP_0F38 || insn->encoding == TPZ_LEGACY)
+		return false;
+	return (insn->opcode >= 0x90 && insn->opcode <= 0x93) ||
+	       (insn->encoding == TPZ_EVEX && ((insn->opcode >= 0xa0 && insn->opcode <= 0xa3) ||
+					       insn->opcode == 0xc6 || insn->opcode == 0xc7));
+}
+
+/* Tables 2-2 and 2-3 of SDM vol. 2A; REX.B does not change which rm means SIB or a displacement alone */
+static int address_32(struct decoder *d, u8 mod, u8 rm)
+{
+	struct tpz_insn *insn = d->insn;
+	int sib;
+
+	insn->displacement_bytes = mod == 1 ? 1 : mod == 2 ? 4 : 0;
+	insn->base = rm | d->b;
+	if (rm == 4) {
+		sib = next(d);
+		if (sib < 0)
+			return sib;
+		rm = sib & 7;
+		insn->base = rm | d->b;
+		insn->index = (sib >> 3 & 7) | d->x;
+		insn->scale = sib >> 6;
+		if (insn->index == 4 || has_vector_index(insn)) {
+			insn->index = TPZ_NO_REG;
+			insn->scale = 0;
+		}
+	} else if (mod == 0 && rm == 5) {
+		insn->rip_relative = insn->mode == TPZ_DECODE_64;
+	}
+	if (mod == 0 && rm == 5) {
+		insn->base = TPZ_NO_REG;
+		insn->displacement_bytes = 4;
+	}
+	return 0;
+}
+
+static int read_memory_operand(struct decoder *d)
+{
+	struct tpz_insn *insn = d->insn;
+	u8 mod = insn->modrm >> 6, rm = insn->modrm & 7;
+	u64 displacement;
+	int ret = 0;
+
+	if (insn->address_bytes == 2)
+		address_16(insn, mod, rm);
+	else
+		ret = address_32(d, mod, rm);
+	if (ret)
+		return ret;
+	insn->segment = insn->base == TPZ_RSP || insn->base == TPZ_RBP ? TPZ_SS : TPZ_DS;
+	if (d->segment != TPZ_NO_REG)
+		insn->segment = d->segment;
+	ret = next_number(d, insn->displacement_bytes, &displacement);
+	insn->displacement = sign_extended(displacement, insn->displacement_bytes);
+	return ret;
+}
+
+static int read_modrm(struct decoder *d, char shape)
+{
+	struct tpz_insn *insn = d->insn;
+	int byte = next(d);
+
+	if (byte < 0)
+		return byte;
+	insn->has_modrm = true;
+	insn->modrm = byte;
+	insn->has_memory = byte < 0xc0 && shape != 'r';
+	insn->reg = (byte >> 3 & 7) | d->r;
+	insn->rm = (byte & 7) | d->b | (insn->encoding == TPZ_EVEX ? d->x << 1 : 0);
+	return 0;
+}
+
+/* -- what exists --------------------------------------------------------------------------------------------------- */
+
+/* Where more than the opcode, ModRM.reg and the mandatory prefix says which instruction it is */
+static bool register_form_exists(const struct decoder *d, char form)
+{
+	const struct tpz_insn *insn = d->insn;
+	u8 reg = insn->modrm >> 3 & 7, rm = insn->modrm & 7;
+
+	switch (form) {
+	case 't':		/* XABORT, XBEGIN */
+		return reg == 0 || rm == 0;
+	case 'H': case 'U':	/* HRESET, TILERELEASE, TILEZERO */
+		return rm == 0;
+	case 'x': case '(': case ')': case '[':
+		return tpz_x87_registers[insn->opcode & 7] >> (insn->modrm & 0x3f) & 1;
+	case '@':
+		return tpz_forms_0f01[reg] >> (4 * rm + d->mandatory) & 1;
+	case 'C':		/* CR0 to CR8, or CR0 behind LOCK: CR8 on AMD (APM vol. 3, "MOV CRn") */
+		return insn->reg <= 8 && (!insn->lock || insn->reg == 0);
+	case 'D':
+		return insn->reg < 8;
+	default:
+		return true;
+	}
+}
+
+/* LOCK: only before those that read, modify and write memory (SDM vol. 2A, "LOCK") */
+static bool takes_lock(const struct tpz_insn *insn)
+{
+	u8 reg = insn->modrm >> 3 & 7;
+
+	if (insn->map == TPZ_MAP_0F && (insn->opcode == 0x20 || insn->opcode == 0x22))
+		return true;
+	if (!insn->has_memory)
+		return false;
+	if (insn->map == TPZ_MAP_ONE) {
+		switch (insn->opcode) {
+		case 0x00 ... 0x35:
+			return (insn->opcode & 7) < 2;
+		case 0x80 ... 0x83:
+			return reg != 7;
+		case 0x86: case 0x87:
+			return true;
+		case 0xf6: case 0xf7:
+			return reg == 2 || reg == 3;
+		case 0xfe: case 0xff:
+			return reg < 2;
+		}
+	} else if (insn->map == TPZ_MAP_0F) {
+		switch (insn->opcode) {
+		case 0xab: case 0xb3: case 0xbb: case 0xb0: case 0xb1: case 0xc0: case 0xc1:
+			return true;
+		case 0xba:
+			return reg > 4;
+		case 0xc7:
+			return reg == 1;
+		}
+	}
+	return false;
+}
+
+static char form_of(const struct tpz_insn *insn)
+{
+	return tpz_opcodes[insn->map][insn->encoding][insn->opcode];
+}
+
+/* Gathers, scatters and the moves of tiles have an index register: SIB (SDM vol. 2A, 2.3.12; vol. 2A, 2.6) */
+static bool memory_form_exists(const struct tpz_insn *insn, char form)
+{
+	return (!has_vector_index(insn) && form != 'N') || (insn->address_bytes != 2 && (insn->modrm & 7) == 4);
+}
+
+/* Whether any ModRM could make it an instruction */
+static bool opcode_exists(const struct decoder *d)
+{
+	char form = form_of(d->insn);
+	const struct tpz_forms *forms = &tpz_forms[(u8)form];
+
+	if (form == 'L' && d->insn->mode == TPZ_DECODE_64)
+		return false;
+	return (forms->memory | forms->registers) & (0x11111111u << d->mandatory);
+}
+
+static bool instruction_exists(const struct decoder *d)
+{
+	const struct tpz_insn *insn = d->insn;
+	char form = form_of(insn);
+	const struct tpz_forms *forms = &tpz_forms[(u8)form];
+	u8 reg = insn->modrm >> 3 & 7;
+
+	if (!((insn->has_memory ? forms->memory : forms->registers) >> (4 * reg + d->mandatory) & 1))
+		return false;
+	if (insn->has_modrm && !(insn->has_memory ? memory_form_exists(insn, form) : register_form_exists(d, form)))
+		return false;
+	return !insn->lock || takes_lock(insn);
+}
+
+/* -- sizes --------------------------------------------------------------------------------------------------------- */
+
+/* Near branches, whose operand in 64-bit mode is 64 bits wide (SDM vol. 2D, appendix A, f64) */
+static bool is_near_branch(const struct tpz_insn *insn)
+{
+	u8 reg = insn->modrm >> 3 & 7;
+
+	if (insn->map == TPZ_MAP_0F)
+		return insn->opcode >= 0x80 && insn->opcode <= 0x8f;
+	switch (insn->opcode) {
+	case 0x70 ... 0x7f:
+	case 0xc2: case 0xc3:
+	case 0xe0 ... 0xe3:
+	case 0xe8: case 0xe9: case 0xeb:
+		return insn->map == TPZ_MAP_ONE;
+	case 0xff:
+		return insn->map == TPZ_MAP_ONE && (reg == 2 || reg == 4);
+	default:
+		return false;
+	}
+}
+
+/* Operands of 64 bits in 64-bit mode unless 66h is there: the stack's (d64) */
+static bool is_stack(const struct tpz_insn *insn)
+{
+	if (insn->map == TPZ_MAP_0F)
+		return (insn->opcode & ~9) == 0xa0;		/* a0, a1, a8, a9 */
+	switch (insn->opcode) {
+	case 0x50 ... 0x5f:
+	case 0x68: case 0x6a: case 0x8f: case 0x9c: case 0x9d: case 0xc8: case 0xc9:
+		return insn->map == TPZ_MAP_ONE;
+	case 0xff:
+		return insn->map == TPZ_MAP_ONE && (insn->modrm >> 3 & 7) == 6;
+	default:
+		return false;
+	}
+}
+
+/* Moves to and from CR and DR, VMREAD, VMWRITE: as wide as the mode, 66h or not */
+static bool is_mode_wide(const struct tpz_insn *insn)
+{
+	return insn->map == TPZ_MAP_0F && ((insn->opcode >= 0x20 && insn->opcode <= 0x23) ||
+					   insn->opcode == 0x78 || insn->opcode == 0x79);
+}
+
+/* INS, OUTS, IN, OUT: never 64 bits wide */
+static bool is_port_io(const struct tpz_insn *insn)
+{
+	return insn->map == TPZ_MAP_ONE && ((insn->opcode & ~3) == 0x6c || (insn->opcode & ~11) == 0xe4);
+}
+
+static u8 operand_bytes(const struct tpz_insn *insn)
+{
+	u8 bytes = (insn->mode == TPZ_DECODE_16) != insn->opsize ? 2 : 4;
+
+	if (insn->encoding != TPZ_LEGACY)
+		return insn->rex_w && insn->mode == TPZ_DECODE_64 ? 8 : 4;
+	if (is_mode_wide(insn))
+		return insn->mode == TPZ_DECODE_64 ? 8 : 4;
+	if (insn->mode != TPZ_DECODE_64)
+		return bytes;
+	/* Intel ignores 66h before a near branch, AMD takes it: Intel's rule, which is also that of all compilers */
+	if (is_near_branch(insn))
+		return 8;
+	if (insn->rex_w)
+		return is_port_io(insn) ? 4 : 8;
+	return bytes == 4 && is_stack(insn) ? 8 : bytes;
+}
+
+static u8 address_bytes(const struct tpz_insn *insn)
+{
+	switch (insn->mode) {
+	case TPZ_DECODE_64:
+		return insn->addrsize ? 4 : 8;
+	case TPZ_DECODE_32:
+		return insn->addrsize ? 2 : 4;
+	default:
+		return insn->addrsize ? 4 : 2;
+	}
+}
+
+/* -- immediates ---------------------------------------------------------------------------------------------------- */
+
+static char shape_of(const struct tpz_insn *insn)
+{
+	switch (insn->map) {
+	case TPZ_MAP_ONE:
+		return tpz_shapes_one[insn->opcode];
+	case TPZ_MAP_0F:
+		return tpz_shapes_0f[insn->opcode];
+	case TPZ_MAP_0F3A:
+	case TPZ_MAP_XOP8:
+		return 'b';
+	case TPZ_MAP_XOPA:
+		return 'z';
+	default:
+		return 'm';
+	}
+}
+
+/* How many bytes of immediate there are; *@second of another one behind it */
+static u8 immediate_bytes(const struct decoder *d, char shape, u8 *second)
+{
+	const struct tpz_insn *insn = d->insn;
+	u8 z = insn->operand_bytes == 2 ? 2 : 4;
+	bool test = (insn->modrm >> 3 & 7) < 2;
+
+	*second = 0;
+	switch (shape) {
+	case 'b': case 'i': case 'j':
+		return 1;
+	case 'z': case 'Z': case 'J':
+		return z;
+	case 's':
+		return test ? 1 : 0;
+	case 'S':
+		return test ? z : 0;
+	case 'v':
+		return insn->operand_bytes;
+	case 'w':
+		return 2;
+	case 'e':
+		*second = 1;
+		return 2;
+	case 'o':
+		return insn->address_bytes;
+	case 'p':
+		*second = 2;
+		return z;
+	default:
+		break;
+	}
+	/* EXTRQ and INSERTQ with two bytes; the opcode without a prefix is VMREAD */
+	if (insn->encoding == TPZ_LEGACY && insn->map == TPZ_MAP_0F && insn->opcode == 0x78 && d->mandatory) {
+		*second = 1;
+		return 1;
+	}
+	return 0;
+}
+
+static bool immediate_is_signed(const struct tpz_insn *insn, char shape)
+{
+	if (insn->map != TPZ_MAP_ONE)
+		return shape == 'J';
+	if (shape == 'j' || shape == 'J' || insn->opcode == 0x6a || insn->opcode == 0x6b || insn->opcode == 0x83)
+		return true;
+	return insn->operand_bytes == 8 && insn->immediate_bytes == 4;
+}
+
+static int read_immediates(struct decoder *d, char shape)
+{
+	struct tpz_insn *insn = d->insn;
+	u64 number;
+	u8 second;
+	int ret;
+
+	insn->immediate_bytes = immediate_bytes(d, shape, &second);
+	ret = next_number(d, insn->immediate_bytes, &insn->immediate);
+	if (ret)
+		return ret;
+	if (immediate_is_signed(insn, shape))
+		insn->immediate = sign_extended(insn->immediate, insn->immediate_bytes);
+	ret = next_number(d, second, &number);
+	insn->immediate2 = number;
+	return ret;
+}
+
+/* 0F 0F: the opcode comes last */
+static int read_3dnow_opcode(struct decoder *d)
+{
+	struct tpz_insn *insn = d->insn;
+
+	insn->map = TPZ_MAP_3DNOW;
+	insn->opcode = insn->immediate;
+	insn->immediate = insn->immediate_bytes = 0;
+	return opcode_exists(d) ? 0 : -EINVAL;
+}
+
+/* -- all of it ----------------------------------------------------------------------------------------------------- */
+
+/* The segment of what has no ModRM: string instructions' source (INS, STOS and SCAS have but a destination), offsets */
+static void implied_segment(struct decoder *d)
+{
+	struct tpz_insn *insn = d->insn;
+
+	insn->segment = d->segment != TPZ_NO_REG ? d->segment : TPZ_DS;
+	if (insn->map != TPZ_MAP_ONE)
+		return;
+	switch (insn->opcode) {
+	case 0x6c: case 0x6d:
+	case 0xaa: case 0xab:
+	case 0xae: case 0xaf:
+		insn->segment = TPZ_ES;
+	}
+}
+
+static int decode(struct decoder *d)
+{
+	struct tpz_insn *insn = d->insn;
+	int ret;
+	char shape;
+
+	ret = read_prefixes(d);
+	if (ret)
+		return ret;
+	ret = read_opcode(d);
+	if (ret)
+		return ret;
+	if (!opcode_exists(d))
+		return -EINVAL;
+	insn->address_bytes = address_bytes(insn);
+	implied_segment(d);
+	insn->rm = (insn->opcode & 7) | d->b;
+	shape = shape_of(insn);
+	if (strchr("mrbzsS", shape)) {
+		ret = read_modrm(d, shape);
+		if (ret)
+			return ret;
+	}
+	if (!instruction_exists(d))
+		return -EINVAL;
+	insn->operand_bytes = operand_bytes(insn);
+	if (insn->has_memory)
+		ret = read_memory_operand(d);
+	if (!ret)
+		ret = read_immediates(d, shape);
+	if (!ret && insn->map == TPZ_MAP_0F && insn->opcode == 0x0f)
+		ret = read_3dnow_opcode(d);
+	return ret;
+}
+
+int tpz_decode(struct tpz_insn *insn, const u8 *code, unsigned int count, enum tpz_decode_mode mode)
+{
+	struct decoder d = { .insn = insn, .code = code, .count = count, .segment = TPZ_NO_REG };
+	int ret;
+
+	*insn = (struct tpz_insn) { .mode = mode, .base = TPZ_NO_REG, .index = TPZ_NO_REG };
+	ret = decode(&d);
+	insn->bytes = d.at;
+	return ret;
+}
+
+u64 tpz_effective_address(const struct tpz_insn *insn, const u64 *gpr, u64 rip)
+{
+	u64 address = insn->has_memory ? (u64)(s64)insn->displacement : insn->immediate;
+
+	if (insn->rip_relative)
+		address += rip + insn->bytes;
+	if (insn->base != TPZ_NO_REG)
+		address += gpr[insn->base];
+	if (insn->index != TPZ_NO_REG)
+		address += gpr[insn->index] << insn->scale;
+	return insn->address_bytes == 8 ? address : address & ((1ULL << (8 * insn->address_bytes)) - 1);
+}

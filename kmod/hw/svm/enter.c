@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A vCPU onto a CPU and off it, and one stay in the guest (AMD APM vol. 2, 15.5, 15.6).
+ */
+#define pr_fmt(fmt) "trapeze: " fmt
+#include "../../host_guest.h"
+#include <asm/asm.h>
+#include <asm/debugreg.h>
+#include <asm/msr.h>
+#include "rules.h"
+#include "svm.h"
+
+/* What the guest may have changed without an exit: not cached after a stay. The rest is trapped */
+#define GUEST_CHANGES	(TPZ_P_RIP | TPZ_P_RSP | TPZ_P_RFLAGS | TPZ_P_CR0 | TPZ_P_CR3 | TPZ_P_PDPTE | TPZ_P_SEGMENTS | \
+			 TPZ_P_GDTR | TPZ_P_IDTR | TPZ_P_SYSENTER | TPZ_P_SHADOW | TPZ_P_KERNEL_GS)
+
+#define NOT_RUN	0xdeadULL	/* no exit code: VMRUN has not come as far as an exit */
+
+/* ---- onto a CPU and off it. VMRUN, VMLOAD and their counterparts switch all that tpz_switch does not */
+
+int svm_vcpu_load(struct tpz_vcpu *v)
+{
+	struct svm_vcpu *x = to_svm(v);
+
+	if (unlikely(!svm_this_cpu_on()))
+		return -ESHUTDOWN;
+	if (x->vmcb->control.tsc_offset != v->tsc_offset)
+		svm_set_tsc_offset(v, v->tsc_offset);
+	if (tpz_switch_load(&x->host, v)) {
+		x->asid_generation = 0;
+		x->vmcb->control.clean = 0;	/* this CPU has seen nothing of it, or something old */
+	}
+	return 0;
+}
+
+void svm_vcpu_put(struct tpz_vcpu *v)
+{
+	tpz_switch_put(&to_svm(v)->host);
+}
+
+/* ---- instructions. #UD: EFER.SVME is clear, because the machine goes down */
+
+static __always_inline void clgi(void)
+{
+	asm volatile("1:	clgi\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : : "memory");
+}
+
+static __always_inline void stgi(void)
+{
+	asm volatile("1:	stgi\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : : "memory");
+}
+
+static __always_inline void vmsave(u64 pa)
+{
+	asm volatile("1:	vmsave %0\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : : "a" (pa) : "memory");
+}
+
+/* noinstr: the host's tracing and RCU believe that this CPU runs a guest */
+static noinstr void run_guest(struct tpz_vcpu *v, struct svm_vcpu *x, u64 host_vmcb_pa, unsigned long flags)
+{
+	guest_state_enter_irqoff();
+	svm_enter_guest(v->s.gpr, x->vmcb_pa, host_vmcb_pa, flags);
+	guest_state_exit_irqoff();
+}
+
+/* ---- TPZ_POKE: one of enum vmcb_field */
+
+int svm_poke(struct tpz_vcpu *v, u32 field, u64 value, bool flip)
+{
+	if (!vmcb_field_name(field))
+		return -EINVAL;
+	tpz_poke_arm(&to_svm(v)->poke, field, value, flip);
+	return 0;
+}
+
+static void poke(struct svm_vcpu *x, u64 value)
+{
+	vmcb_write(x->vmcb, x->poke.field, value);
+	x->vmcb->control.clean = 0;
+}
+
+static void apply_poke(struct svm_vcpu *x)
+{
+	poke(x, tpz_poke_apply(&x->poke, vmcb_read(x->vmcb, x->poke.field)));
+}
+
+/* ---- why an entry failed */
+
+static u64 rule_read(void *arg, u32 field)
+{
+	return vmcb_read(arg, field);
+}
+
+static void explain_failure(struct tpz_vcpu *v, struct svm_vcpu *x)
+{
+	const struct tpz_rule_ctx ctx = {
+		.read = rule_read,
+		.arg = x->vmcb,
+		.caps = &svm_caps,
+		.address = x->vmcb_pa,
+	};
+
+	tpz_explain_refusal(v, &svm_rule_book, &ctx, 0, x->vmcb->control.exitcode);
+}
+
+/* ---- the stay */
+
+static void before_entry(struct tpz_vcpu *v, struct svm_vcpu *x)
+{
+	struct vmcb *vmcb = x->vmcb;
+
+	svm_commit(v);
+	svm_take_asid(x);
+	vmcb->save.rax = v->s.gpr[TPZ_RAX];
+	if (vmcb->save.cr2 != v->s.cr2) {
+		vmcb->save.cr2 = v->s.cr2;
+		svm_touch(x, CLEAN_CR2);
+	}
+	/* What a #DB adds stands there alone: the guest's own DR6 is v->s.dr6 */
+	if (unlikely(vmcb->save.dr6 != DR6_RESERVED)) {
+		vmcb->save.dr6 = DR6_RESERVED;
+		svm_touch(x, CLEAN_DR);
+	}
+	if (unlikely(x->stepping)) {
+		x->guest_tf = vmcb->save.rflags & X86_EFLAGS_TF;
+		vmcb->save.rflags |= X86_EFLAGS_TF;
+	}
+	vmcb->control.exitcode = NOT_RUN;
+	if (unlikely(v->host_ran)) {
+		/* Another thread may have changed this one's LDT, a debugger its bases */
+		vmsave(svm_host_vmcb_pa());
+		v->host_ran = false;
+	}
+}
+
+static void after_exit(struct tpz_vcpu *v, struct svm_vcpu *x)
+{
+	struct vmcb *vmcb = x->vmcb;
+
+	v->s.gpr[TPZ_RAX] = vmcb->save.rax;
+	v->s.cr2 = vmcb->save.cr2;
+	vmcb->control.clean = svm_has(SVM_CPUID_CLEAN_BITS) ? CLEAN_ALL : 0;
+	vmcb->control.eventinj = 0;
+	v->cached &= ~GUEST_CHANGES;
+	v->event.valid = false;
+	svm_save_interrupted_event(v);
+	svm_nmi_after_exit(v);
+	svm_decode_exit(v);
+	/* The host's #DB handler must not find what the guest's traps left in its register */
+	if (unlikely(vmcb->save.dr6 != DR6_RESERVED))
+		set_debugreg(DR6_RESERVED, 6);
+}
+
+/**
+ * svm_enter() - hw.h's enter()
+ * @v: the vCPU
+ *
+ * Context: interrupts off, loaded, the guest's FPU state in the registers.
+ */
+int svm_enter(struct tpz_vcpu *v)
+{
+	struct svm_vcpu *x = to_svm(v);
+	bool refused;
+
+	if (unlikely(!svm_this_cpu_on()))
+		return -ESHUTDOWN;
+	before_entry(v, x);
+	if (unlikely(x->poke.armed))
+		apply_poke(x);
+	tpz_switch_enter(&x->host, v);
+	clgi();
+	v->entered_tsc = rdtsc();
+	run_guest(v, x, svm_host_vmcb_pa(), tpz_host_mitigations.verw ? SVM_ENTER_VERW : 0);
+	v->exit.tsc = rdtsc();
+	stgi();		/* an NMI that ended the stay is taken here */
+	tpz_switch_exit(&x->host, v);
+
+	refused = svm_refused(x->vmcb->control.exitcode);
+	if (unlikely(refused))
+		explain_failure(v, x);
+	if (unlikely(x->poke.armed)) {
+		poke(x, x->poke.before);
+		x->poke.armed = false;
+	}
+	if (unlikely(refused)) {
+		/* Nothing of the guest has run, and v->event is still to be delivered */
+		x->vmcb->control.eventinj = 0;
+		return 0;
+	}
+	if (unlikely(x->vmcb->control.exitcode == NOT_RUN))
+		return -ESHUTDOWN;
+	after_exit(v, x);
+	return 0;
+}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Bochs. Its exit status says nothing; its own log says how the machine ended."""
+
+import os
+import re
+
+import image
+from artefacts import LabError, Suite
+from machines import MACHINES
+
+
+class Bochs:
+    ENDINGS = [     # (words in the log, what they mean); None is a clean end. The first found counts.
+        ("3rd (13) exception with no resolution",
+         "TRIPLE FAULT: the lab kernel panicked, or the machine was reset"),
+        ("ACPI control: soft power off", None),
+    ]
+    repeatable = False          # it seeds RDRAND from the build machine's clock
+    own_debugger = True
+
+    def __init__(self, machine):
+        self.machine = machine
+        package = machine["package"]
+        suite = Suite(package["suite"])
+        self.root = suite.fetch(package["emulator"])
+        self.libraries = suite.fetch(package["libraries"]) / "usr/lib/x86_64-linux-gnu"
+
+    def command(self, folder, software, hardware, terminal=None, debugger=False):
+        """Make the CD, write the configuration into the run's folder; return the command line and its environment."""
+        if hardware.counted or hardware.parallel:
+            raise LabError("Bochs knows neither counted nor parallel runs: they are for QEMU's machines")
+        template = (MACHINES / self.machine["config"]).read_text()
+        console = f"mode=term, dev={terminal}" if terminal else f"mode=file, dev={folder}/console"
+        config = folder / "bochsrc"
+        config.write_text(template.format(
+            cpu=hardware.cpu, memory=hardware.memory, cpus=hardware.cpus, ips=self.machine["ips"],
+            share=self.root / "usr/share/bochs", iso=image.cd(software, folder), firmware=self.firmware(folder, hardware),
+            console=console, report=f"mode=file, dev={folder}/report", log=folder / "emulator.log"))
+        command = [self.libraries / "ld-linux-x86-64.so.2", "--library-path",
+                   f"{self.libraries}:/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",
+                   self.root / "usr/bin/bochs-bin", "-q", "-f", config,
+                   *(["-debugger"] if debugger else [])]
+        if not terminal:
+            command += ["-dumpstats", self.machine["ips"] // 1_000_000]     # a line for each second of guest time
+        environment = {**os.environ, "LTDL_LIBRARY_PATH": f"{self.root}/usr/lib/x86_64-linux-gnu/bochs/plugins",
+                       "BXSHARE": f"{self.root}/usr/share/bochs"}
+        return [str(word) for word in command], environment
+
+    def firmware(self, folder, hardware):
+        """The BIOS, or a copy of it that locks IA32_FEATURE_CONTROL without enabling VMX."""
+        bios = self.root / "usr/share/bochs/BIOS-bochs-latest"
+        if not hardware.vmx_off:
+            return bios
+        lock_and_enable, lock = (bytes([0x83, 0xc8, bits, 0x0f, 0x30]) for bits in (5, 1))  # or $bits, %eax; wrmsr
+        code = bios.read_bytes()
+        if lock_and_enable not in code:
+            raise LabError(f"vmx-off: {bios} does not set IA32_FEATURE_CONTROL as it used to")
+        copy = folder / "bios"
+        copy.write_bytes(code.replace(lock_and_enable, lock))
+        return copy
+
+    def ask(self, process):
+        """It tells its time without being asked."""
+
+    def guest_seconds(self, folder):
+        """Guest time so far. (Bochs can stop at a number of ticks, but not while interrupts are off.)"""
+        with open(folder / "emulator.out", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+            told = re.findall(rb"=== statistics dump (\d+) ===", file.read())
+        return int(told[-1]) // self.machine["ips"] if told else 0
+
+    def refusals(self, folder):
+        """Why VM entries (or other VMX instructions) were refused, in order; None from an emulator that does not tell."""
+        log = folder / "emulator.log"
+        text = log.read_text(errors="replace") if log.exists() else ""
+        return re.findall(r"\] (?:VMFAIL|VMENTER FAIL|VMENTER): (.*)$", text, re.M)
+
+    def ending(self, folder):
+        """None if the machine powered itself off, else a sentence that says how it ended."""
+        log = "".join((folder / name).read_text(errors="replace")
+                      for name in ("emulator.log", "emulator.out") if (folder / name).exists())
+        for words, meaning in self.ENDINGS:
+            if words in log:
+                return meaning
+        panics = [line for line in log.splitlines() if ">>PANIC<<" in line]
+        return f"EMULATOR DIED: {panics[0] if panics else 'without a word'}"
