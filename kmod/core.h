@@ -216,6 +216,7 @@ enum tpz_next {
 	TPZ_RESUME,	/* enter the guest again; what was queued (tpz_queue_exception) is delivered */
 	TPZ_SLOW,	/* a fast handler's: it takes what may sleep */
 	TPZ_TO_USER,	/* the exit record is filled (tpz_user_exit) */
+	TPZ_NO_MEMORY,	/* a slow handler's: the host has none, the run ends with -ENOMEM; the next one traps again */
 };
 
 /* ------------------------------------------------------------------ requests, VM, vCPU */

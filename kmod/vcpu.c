@@ -347,15 +347,11 @@ static int loop(struct tpz_vcpu *v)
 			ret = tpz_exit_slow(v);
 		if (ret == TPZ_TO_USER)
 			return 0;
+		if (ret == TPZ_NO_MEMORY)
+			return -ENOMEM;
 		if (ret < 0)
 			return ret;
 	}
-}
-
-static int interrupted(struct tpz_vcpu *v)
-{
-	tpz_user_exit(v, TPZ_EXIT_INTERRUPTED);
-	return -EINTR;
 }
 
 /* The launcher's answer to the last run's exit. Return: 1: go on; 0: a record is filled; or an error */
@@ -382,8 +378,8 @@ int tpz_vcpu_run(struct tpz_vcpu *v)
 	ret = commit_answer(v);
 	if (ret == 1)
 		ret = loop(v);
-	if (ret == -EINTR && !v->user_exit)
-		ret = interrupted(v);
+	if ((ret == -EINTR || ret == -ENOMEM) && !v->user_exit)
+		tpz_user_exit(v, TPZ_EXIT_INTERRUPTED);
 	tpz_meters_begin(v->m);
 	charge_host(v, v->exit.reason, rdtsc());
 	tpz_count(&v->m->user_exits);

@@ -10,30 +10,12 @@
 #define TOP			(1ULL << 63)
 #define CR0_PE			(1 << 0)
 #define CR0_NW			(1 << 29)
+#define CR4_CET			(1 << 23)
 #define EFER_SVME		(1 << 12)
-#define INJECT(type, vector)	SET(EVENTINJ, EVENT_VALID | (type) << EVENT_TYPE_SHIFT | (vector))
+#define INJECT(type, vector)	SET(EVENTINJ, SVM_EVENT_VALID | (type) << SVM_EVENT_TYPE_SHIFT | (vector))
 
 /* The CPU says no more than that it refused. QEMU writes 32 bits of the code, a CPU 64; hw_reason holds 32 */
 static const struct refusal invalid = { 0, (__u32)SVM_EXIT_INVALID, 0 };
-
-static bool backend_is_svm(void)
-{
-	struct tpz_info info = { .size = sizeof(info) };
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-	bool svm = fd >= 0 && !ioctl(fd, TPZ_GET_INFO, &info) && info.backend == TPZ_BACKEND_SVM;
-
-	if (fd >= 0)
-		close(fd);
-	return svm;
-}
-
-static bool cpu_is_tcg(void)
-{
-	__u32 eax, ebx, ecx, edx;
-
-	__asm__("cpuid" : "=a" (eax), "=b" (ebx), "=c" (ecx), "=d" (edx) : "a" (0x40000000), "c" (0));
-	return ebx == 0x54474354;	/* "TCGT", CGTCGTCG" */
-}
 
 static const struct rule svm_register_rules[] = {
 	{ "guest-efer-svme", ANY, FLIP(EFER, EFER_SVME), NULL },
@@ -74,10 +56,10 @@ static const struct rule svm_event_rules[] = {
 	{ "event-type", ANY, INJECT(5, 1), NULL },
 	{ "event-type", ANY, INJECT(6, 3), NULL },
 	{ "event-type", ANY, INJECT(7, 0), NULL },
-	{ "event-vector", ANY, INJECT(EVENT_TYPE_EXCEPTION, 2), NULL },
-	{ "event-vector", ANY, INJECT(EVENT_TYPE_EXCEPTION, 31), NULL },
-	{ "event-vector", ANY, INJECT(EVENT_TYPE_EXCEPTION, 32), NULL },
-	{ "event-vector", ANY, INJECT(EVENT_TYPE_EXCEPTION, 255), NULL },
+	{ "event-vector", ANY, INJECT(SVM_EVENT_TYPE_EXCEPTION, 2), NULL },
+	{ "event-vector", ANY, INJECT(SVM_EVENT_TYPE_EXCEPTION, 31), NULL },
+	{ "event-vector", ANY, INJECT(SVM_EVENT_TYPE_EXCEPTION, 32), NULL },
+	{ "event-vector", ANY, INJECT(SVM_EVENT_TYPE_EXCEPTION, 255), NULL },
 };
 
 static void svm_events(void)
@@ -85,30 +67,60 @@ static void svm_events(void)
 	break_rules(svm_event_rules, ARRAY_SIZE(svm_event_rules), &invalid);
 }
 
-static const struct rule svm_nested_rules[] = {
+/* QEMU's TCG enters with each of these (Documentation/lab.md), and the guest would go astray */
+static const struct rule svm_untested_by_tcg[] = {
+	{ "asid-exists", ANY, SET(GUEST_ASID, 0xffffffff), NULL },
+	{ "event-vector", ANY, INJECT(SVM_EVENT_TYPE_EXCEPTION, 15), NULL },
+	{ "event-mode", L, INJECT(SVM_EVENT_TYPE_EXCEPTION, 5), NULL },
 	{ "nested-cr3", ANY, FLIP(N_CR3, TOO_WIDE), NULL },
 	{ "guest-pat", ANY, SET(G_PAT, 2), NULL },
 };
 
-static void svm_nested_paging(void)
+static void svm_tcg_lets_in(void)
 {
-	break_rules(svm_nested_rules, ARRAY_SIZE(svm_nested_rules), &invalid);
+	__u32 eax, signature, ecx, edx;
+
+	cpuid(0x40000000, 0, &eax, &signature, &ecx, &edx);
+	if (signature == 0x54474354)	/* "TCGT", of "TCGTCGTCGTCG" */
+		SKIP("QEMU's TCG does not check: asid-exists, event-vector (reserved ones below 31), event-mode, nested-cr3, guest-pat");
+	break_rules(svm_untested_by_tcg, ARRAY_SIZE(svm_untested_by_tcg), &invalid);
 }
 
-static const struct rule svm_unchecked_rules[] = {
-	{ "event-mode", L, INJECT(EVENT_TYPE_EXCEPTION, 5), NULL },
-	{ "event-vector", ANY, INJECT(EVENT_TYPE_EXCEPTION, 15), NULL },
-	{ "asid-exists", ANY, SET(GUEST_ASID, 0xffffffff), NULL },
+static const struct rule svm_vnmi_rules[] = {
+	{ "virtual-nmi-needs-intercept", ANY, FLIP(INTERCEPT3, INTERCEPT3_NMI), NULL },
 };
 
-static void svm_unchecked(void)
-{
-	break_rules(svm_unchecked_rules, ARRAY_SIZE(svm_unchecked_rules), &invalid);
-}
+static const struct rule svm_x2avic_rules[] = {
+	{ "x2avic-needs-avic", ANY, FLIP(VINTR, VINTR_X2AVIC_ENABLE), NULL },
+};
+
+static const struct rule svm_sss_rules[] = {
+	{ "shadow-stack-pages-need-np", ANY, FLIP(NP_ENABLE, NP_ENABLE | NP_SSS), NULL },
+};
+
+static const struct rule svm_cet_rules[] = {
+	{ "guest-s-cet", ANY, SET(S_CET, 1 << 2), NULL },
+	{ "guest-cet-needs-wp", P | R, FLIP(CR4, CR4_CET), NULL },
+};
 
 static void svm_optional(void)
 {
-	SKIP("todo %d", cpu_is_tcg());
+	__u32 eax, ebx, ecx, features;
+	bool cet;
+
+	cpuid(7, 0, &eax, &ebx, &ecx, &features);
+	cet = ecx & 1 << 7;
+	cpuid(0x8000000a, 0, &eax, &ebx, &ecx, &features);
+	if (!(features & (SVM_CPUID_VNMI | SVM_CPUID_X2AVIC | SVM_CPUID_SSS)) && !cet)
+		SKIP("this CPU has no virtual NMIs, x2AVIC, supervisor shadow stack pages or CET");
+	if (features & SVM_CPUID_VNMI)
+		break_rules(svm_vnmi_rules, ARRAY_SIZE(svm_vnmi_rules), &invalid);
+	if (features & SVM_CPUID_X2AVIC)
+		break_rules(svm_x2avic_rules, ARRAY_SIZE(svm_x2avic_rules), &invalid);
+	if (features & SVM_CPUID_SSS)
+		break_rules(svm_sss_rules, ARRAY_SIZE(svm_sss_rules), &invalid);
+	if (cet)
+		break_rules(svm_cet_rules, ARRAY_SIZE(svm_cet_rules), &invalid);
 }
 
 static const struct rule asid = { "asid-not-host", ANY, SET(GUEST_ASID, 0), NULL };

@@ -823,39 +823,48 @@ static GUEST __u32 guest_spin(__u64 unused)
 	return 1;
 }
 
-static void stop_spinning(int signal)
+/* What the guest spins for */
+static struct {
+	struct meters meters;
+	__u32 reason;
+	__u64 count;
+} awaited;
+
+static void look(int signal)
 {
 	(void)signal;
-	stop = 1;
+	stop = meters_read(&awaited.meters, 0).reason[awaited.reason].count >= awaited.count;
 }
 
-static void spin(struct vcpu *vcpu)
+static void look_no_more(void *unused)
 {
-	struct itimerval soon = { .it_value.tv_usec = 100000 };
+	(void)unused;
+	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
+	signal(SIGALRM, SIG_DFL);
+}
 
+/* Spins until there have been @count exits of @reason, or the case's time is over */
+static void spin_until(struct vcpu *vcpu, __u32 reason, __u64 count)
+{
+	const struct timeval often = { .tv_usec = 20000 };
+
+	awaited = (typeof(awaited)){ meters_open(vcpu->vm->id), reason, count };
 	stop = 0;
-	signal(SIGALRM, stop_spinning);
-	setitimer(ITIMER_REAL, &soon, NULL);
+	ktap_defer(look_no_more, NULL);
+	signal(SIGALRM, look);
+	setitimer(ITIMER_REAL, &(struct itimerval){ often, often }, NULL);
 	vcpu_start(vcpu, MODE_LONG, RING0, guest_spin, 0);
 	CHECK_EQ(vcpu_finish(vcpu), 1);
 }
 
 static void host_interrupts(void)
 {
-	struct vcpu *vcpu = vm_with_vcpu();
-	struct meters meters = meters_open(vcpu->vm->id);
-
-	spin(vcpu);
-	CHECK_GE(meters_read(&meters, 0).reason[TPZ_EXIT_HOST_INTERRUPT].count, 5);
+	spin_until(vm_with_vcpu(), TPZ_EXIT_HOST_INTERRUPT, 5);
 }
 
 static void preemption_timer(void)
 {
-	struct vcpu *vcpu = vm_with_vcpu(.traps = TPZ_TRAP_TIMER, .timer_cycles = 20000);
-	struct meters meters = meters_open(vcpu->vm->id);
-
-	spin(vcpu);
-	CHECK_GE(meters_read(&meters, 0).reason[TPZ_EXIT_TIMER].count, 10);
+	spin_until(vm_with_vcpu(.traps = TPZ_TRAP_TIMER, .timer_cycles = 20000), TPZ_EXIT_TIMER, 10);
 }
 
 static volatile __u32 interrupts, nmis;

@@ -235,10 +235,10 @@ static void cpus_leave_under_running_guests(void)
 		CHECK_EQ(device_info().cpus_on, cpus - 1);
 		for (int j = 0; j < 2; j++)
 			before[j] = jobs[j].rounds;
-		usleep(60000);
-		/* Both go on, on the CPU that is left */
+		/* Both go on, on the CPU that is left; if one does not, this does not end either */
 		for (int j = 0; j < 2; j++)
-			CHECK_GT(jobs[j].rounds, before[j]);
+			while (jobs[j].rounds == before[j])
+				usleep(1000);
 		CHECK(set_online(1, true));
 		CHECK_EQ(device_info().cpus_on, cpus);
 	}
@@ -420,11 +420,15 @@ static void launchers_are_killed_at_50_moments(void)
 		kill_after(i * 500);
 	CHECK_EQ(vms_alive(), 0);
 	CHECK_EQ(references(), 0);
-	settle();
-	free_after = meminfo("MemFree") + per_cpu_lists();
-	slab_after = meminfo("SUnreclaim");
+	/* The kernel gives some back late; what leaked never comes back. Less than a page and 2 KiB of small objects each */
+	for (int wait = 0; wait < 25; wait++) {
+		settle();
+		free_after = meminfo("MemFree") + per_cpu_lists();
+		slab_after = meminfo("SUnreclaim");
+		if (free_before - free_after <= KILLS * 4 && slab_after - slab_before <= KILLS * 2)
+			break;
+	}
 	ktap_diag("free %ld -> %ld kB, SUnreclaim %ld -> %ld kB", free_before, free_after, slab_before, slab_after);
-	/* Less than a page for each launcher, and less than 2 KiB of small objects */
 	CHECK_LE(free_before - free_after, KILLS * 4);
 	CHECK_LE(slab_after - slab_before, KILLS * 2);
 	run_a_guest();

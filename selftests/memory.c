@@ -352,55 +352,46 @@ static void merged(void)
 	}
 }
 
-#define BLOCKS	"/sys/devices/system/memory/"
-
-static bool set_block(__u64 block, const char *state)
-{
-	char path[80];
-
-	snprintf(path, sizeof(path), BLOCKS "memory%llu/state", block);
-	return write_file(path, state);
-}
-
-static void block_online(void *block)
-{
-	set_block((uintptr_t)block, "online_movable");
-}
-
-/* The block of memory that a page's frame lies in: what the host can take offline as a whole */
-static __u64 block_of(const void *address)
-{
-	FILE *file = fopen(BLOCKS "block_size_bytes", "re");
-	unsigned long long bytes = 0;
-
-	if (!file)
-		SKIP("this kernel cannot take memory offline");
-	CHECK_EQ(fscanf(file, "%llx", &bytes), 1);
-	fclose(file);
-	return frame_of(address) * PAGE / bytes;
-}
-
-/* Memory goes offline: the guest's pages there move to other frames; what it then writes lands in the new ones */
+/* Compaction moves the guest's pages to other frames; what it then writes lands there */
 static void migrated(void)
 {
-	const size_t pages = 512;
-	__u64 block, moved = 0;
-	struct vcpu *vcpu;
-	__u8 *memory;
+	const size_t pages = 512, noise_pages = 8192;
+	__u8 *memory, *noise;
+	struct vcpu *vcpu = vm_with_vcpu();
+	__u64 moved = 0, *frames = calloc(pages, 8);
 
-	vcpu = vm_filled(pages, &memory);
-	block = block_of(memory);
+	/* Memory in holes: every second page of a big area is given back, the guest's lie among the rest */
+	noise = mmap(NULL, noise_pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(noise != MAP_FAILED);
+	madvise(noise, noise_pages * PAGE, MADV_NOHUGEPAGE);
+	memory = map_anonymous(reserve(), pages * PAGE);
+	CHECK_SYS(madvise(memory, pages * PAGE, MADV_NOHUGEPAGE));
+	for (size_t i = 0; i < noise_pages; i++) {
+		noise[i * PAGE] = 1;
+		if (i % (noise_pages / pages) == 0)
+			memory[i / (noise_pages / pages) * PAGE] = 1;
+	}
+	for (size_t i = 0; i < noise_pages; i += 2)
+		madvise(noise + i * PAGE, PAGE, MADV_DONTNEED);
+
+	vm_set_slot(vcpu->vm, SLOT_TEST, AREA, pages * PAGE, memory, 0);
+	work.gpa = AREA;
+	work.pages = pages;
+	CHECK_EQ(run_guest(vcpu, guest_fill, 1), 1);
 	for (size_t i = 0; i < pages; i++)
-		moved += block_of(memory + i * PAGE) == block;
-	ktap_defer(block_online, (void *)(uintptr_t)block);
-	if (!set_block(block, "offline"))
-		SKIP("memory block %llu cannot go offline (movablecore=): %s", block, strerror(errno));
+		frames[i] = frame_of(memory + i * PAGE);
+	if (!write_file("/proc/sys/vm/compact_memory", "1"))
+		SKIP("no compaction");
 	for (size_t i = 0; i < pages; i++)
-		CHECK_NE(block_of(memory + i * PAGE), block);
-	ktap_diag("%llu of %zu pages moved", moved, pages);
+		moved += frames[i] != frame_of(memory + i * PAGE);
 	CHECK_EQ(run_guest(vcpu, guest_verify, 1), 1);
 	CHECK_EQ(run_guest(vcpu, guest_fill, 2), 1);
 	check_host(memory, pages, 2);
+	munmap(noise, noise_pages * PAGE);
+	free(frames);
+	ktap_diag("%llu of %zu pages moved", moved, pages);
+	if (!moved)
+		SKIP("compaction moved none of the guest's pages");
 }
 
 static void memfd(void)
@@ -598,7 +589,7 @@ static const struct ktap_case cases[] = {
 	{ "no stale translation on another CPU", no_stale_translation },
 	{ "fork: copy-on-write both ways", fork_and_copy },
 	{ "pages merged by KSM", merged },
-	{ "pages migrated as memory goes offline", migrated },
+	{ "pages migrated by compaction", migrated },
 	{ "memfd: shared, punched, truncated", memfd },
 	{ "a private file mapping", private_file },
 	{ "a user-space pager (userfaultfd)", user_pager },

@@ -267,8 +267,10 @@ static void wakes_halted(void)
 	CHECK_SYS(sigaction(SIGUSR1, &action, NULL));
 	CHECK_SYS(timer_create(CLOCK_MONOTONIC, &event, &timer));
 	CHECK_SYS(timer_settime(timer, 0, &times, NULL));
-	for (unsigned int i = 0; i < 3; i++)
+	do
 		CHECK_EQ(vcpu_run(vcpu), TPZ_EXIT_INTERRUPTED);
+	while (vcpu_get(vcpu, TPZ_STATE_EVENTS).events.activity != TPZ_ACTIVITY_HLT);
+	CHECK_EQ(vcpu_run(vcpu), TPZ_EXIT_INTERRUPTED);		/* and it stays so */
 	timer_delete(timer);
 	state = vcpu_get(vcpu, TPZ_STATE_EVENTS);
 	CHECK_EQ(state.events.activity, TPZ_ACTIVITY_HLT);

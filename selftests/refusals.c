@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where the module cannot work it refuses to load, with one sentence in the kernel's log that says why and what to
- * do. It gets along with KVM: whoever holds VMX keeps it, and the other one is told.
+ * do. It gets along with KVM: whoever holds the hardware keeps it, and the other one is told.
  *
  * The module is not loaded when this starts. What kind of machine this is decides which cases are for it: the lab's
  * list has a line for each.
@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#define MSR_VM_CR	0xc0010114
+#define VM_CR_SVMDIS	(1ULL << 4)
 
 static void unload(void *unused)
 {
@@ -68,6 +71,7 @@ static void run_guest(void)
 static void an_unknown_parameter_value(void)
 {
 	expect_refusal("enable=nonsense", EINVAL, "enable=nonsense is unknown; it is load or first-vm");
+	expect_refusal("backend=nonsense", EINVAL, "backend=nonsense is unknown; it is auto, vmx or svm");
 	load("enable=first-vm");
 	run_guest();
 }
@@ -75,22 +79,67 @@ static void an_unknown_parameter_value(void)
 /* ------------------------------------------------------------------ KVM */
 
 /*
- * KVM's modules take an emulator a minute to load, so kvm itself stays once it is there; only kvm_intel comes and goes.
+ * KVM's modules take an emulator a minute to load, so kvm itself stays once it is there; only the vendor's part comes
+ * and goes.
  */
+struct vendor {
+	const char *insert, *remove;
+	const char *go_away, *kept_out;
+};
+
+static const struct vendor intel = {
+	.insert = "modprobe kvm_intel enable_apicv=0",
+	.remove = "! grep -q ^kvm_intel /proc/modules || rmmod kvm_intel",
+	.go_away = "KVM holds VMX; run \"modprobe -r kvm_intel\" first",
+	.kept_out = "kvm_intel is kept out: Trapeze holds the hardware; run \"modprobe -r trapeze\" first",
+};
+
+static const struct vendor amd = {
+	.insert = "modprobe kvm_amd",
+	.remove = "! grep -q ^kvm_amd /proc/modules || rmmod kvm_amd",
+	.go_away = "KVM holds SVM; run \"modprobe -r kvm_amd\" first",
+	.kept_out = "kvm_amd is kept out: Trapeze holds the hardware; run \"modprobe -r trapeze\" first",
+};
+
+static bool have_vmx(void)
+{
+	__u32 eax, ebx, ecx, edx;
+
+	cpuid(1, 0, &eax, &ebx, &ecx, &edx);
+	return ecx & 1 << 5;
+}
+
+/* Leaf 0 of the extended ones tells the last of them; an Intel CPU answers a higher one with nonsense */
+static bool have_svm(void)
+{
+	__u32 eax, ebx, ecx, edx;
+
+	cpuid(0x80000000, 0, &eax, &ebx, &ecx, &edx);
+	if (eax < 0x80000001)
+		return false;
+	cpuid(0x80000001, 0, &eax, &ebx, &ecx, &edx);
+	return ecx & 1 << 2;
+}
+
+static const struct vendor *vendor(void)
+{
+	return have_svm() ? &amd : &intel;
+}
+
 static void remove_kvm(void *unused)
 {
 	(void)unused;
-	if (system("! grep -q ^kvm_intel /proc/modules || rmmod kvm_intel"))
-		FAIL("kvm_intel cannot be removed");
+	if (system(vendor()->remove))
+		FAIL("KVM cannot be removed");
 }
 
 static bool load_kvm(void)
 {
 	ktap_defer(remove_kvm, NULL);
-	return !system("modprobe kvm_intel enable_apicv=0");
+	return !system(vendor()->insert);
 }
 
-/* A VM of KVM's, which makes it take VMX: a file, or -1 and errno */
+/* A VM of KVM's, which makes it take the hardware: a file, or -1 and errno */
 static int create_kvm_vm(void)
 {
 	int kvm = CHECK_SYS(open("/dev/kvm", O_RDWR | O_CLOEXEC)), vm;
@@ -100,9 +149,6 @@ static int create_kvm_vm(void)
 	return vm;
 }
 
-#define GO_AWAY	"KVM holds VMX; run \"modprobe -r kvm_intel\" first"
-#define KEPT_OUT "kvm_intel is kept out: Trapeze holds the hardware; run \"modprobe -r trapeze\" first"
-
 static void kvm_is_second(void)
 {
 	int log;
@@ -111,11 +157,11 @@ static void kvm_is_second(void)
 	log = kernel_log();
 	if (load_kvm())
 		FAIL("KVM is loaded beside us");
-	CHECK_GE(kernel_log_count(log, KEPT_OUT), 1);	/* modprobe may try twice */
+	CHECK_GE(kernel_log_count(log, vendor()->kept_out), 1);	/* modprobe may try twice */
 	run_guest();
 }
 
-/* With enable=first-vm VMX is anybody's while there is no VM */
+/* With enable=first-vm the hardware is anybody's while there is no VM */
 static void we_take_turns(void)
 {
 	struct tpz_create_vm create = { .size = sizeof(create) };
@@ -128,7 +174,7 @@ static void we_take_turns(void)
 		kvm_vm = CHECK_SYS(create_kvm_vm());
 		log = kernel_log();
 		CHECK_ERR(ioctl(device_open(), TPZ_CREATE_VM, &create), EBUSY);
-		CHECK_EQ(kernel_log_count(log, GO_AWAY), 1);
+		CHECK_EQ(kernel_log_count(log, vendor()->go_away), 1);
 		close(kvm_vm);
 		remove_kvm(NULL);
 
@@ -136,7 +182,7 @@ static void we_take_turns(void)
 		log = kernel_log();
 		if (load_kvm())
 			FAIL("KVM is loaded beside a VM");
-		CHECK_GE(kernel_log_count(log, KEPT_OUT), 1);	/* modprobe may try twice */
+		CHECK_GE(kernel_log_count(log, vendor()->kept_out), 1);	/* modprobe may try twice */
 		vcpu_start(vcpu, MODE_LONG, RING0, add, 2);
 		CHECK_EQ(vcpu_finish(vcpu), 42);
 		vm_close(vcpu->vm);
@@ -147,8 +193,8 @@ static void kvm_is_first(void)
 {
 	if (!load_kvm())
 		SKIP("there is no KVM here");
-	expect_refusal("", EBUSY, GO_AWAY);
-	CHECK_EQ(system("modprobe -r kvm_intel"), 0);
+	expect_refusal("", EBUSY, vendor()->go_away);
+	remove_kvm(NULL);
 	load("");
 	run_guest();
 }
@@ -174,19 +220,22 @@ static bool cpuinfo_has(const char *name, const char *word)
 	return found;
 }
 
-static bool have_vmx(void)
+static void neither_vmx_nor_svm(void)
 {
-	__u32 eax, ebx, ecx, edx;
-
-	cpuid(1, 0, &eax, &ebx, &ecx, &edx);
-	return ecx & 1 << 5;
+	if (have_vmx() || have_svm())
+		SKIP("this CPU has VMX or SVM");
+	expect_refusal("", ENODEV, "this CPU has neither VMX (Intel VT-x) nor SVM (AMD-V)");
 }
 
-static void no_vmx(void)
+/* Asked for by name, the backend that is there does not serve */
+static void the_other_vendor(void)
 {
-	if (have_vmx())
-		SKIP("this CPU has VMX");
-	expect_refusal("", ENODEV, "this CPU has no VMX (CPUID.1:ECX[5] is 0): a processor with Intel VT-x is needed");
+	if (!have_vmx())
+		expect_refusal("backend=vmx", ENODEV,
+			       "this CPU has no VMX (CPUID.1:ECX[5] is 0): that takes a processor with Intel VT-x");
+	if (!have_svm())
+		expect_refusal("backend=svm", ENODEV,
+			       "this CPU has no SVM (CPUID.80000001h:ECX[2] is 0): that takes a processor with AMD-V");
 }
 
 static void no_ept(void)
@@ -204,7 +253,7 @@ static void no_unrestricted_guest(void)
 }
 
 /* The kernel then hides the flag; CPUID cannot */
-static void disabled_by_firmware(void)
+static void vmx_disabled_by_firmware(void)
 {
 	if (!have_vmx() || cpuinfo_has("flags", "vmx"))
 		SKIP("the firmware lets VMX be used, or there is none");
@@ -212,14 +261,52 @@ static void disabled_by_firmware(void)
 		       "VMX is disabled by the firmware; enable \"Intel VT-x\" (virtualization) in its setup");
 }
 
+static void no_nested_paging(void)
+{
+	if (!have_svm() || cpuinfo_has("flags", "npt"))
+		SKIP("this CPU has no SVM, or has nested paging");
+	expect_refusal("", EOPNOTSUPP, "this CPU's SVM has no nested paging");
+}
+
+/*
+ * VM_CR.SVMDIS, as a firmware would set it, but by us: through /dev/cpu/0/msr. It makes EFER.SVME a reserved bit until
+ * it is cleared again, which the LOCK that goes with it on most machines would forbid until the next reset.
+ */
+static void svm_disabled(void)
+{
+	__u64 vm_cr, disabled;
+	int msr;
+
+	if (!have_svm())
+		SKIP("this CPU has no SVM");
+	if (system("modprobe msr allow_writes=on"))
+		SKIP("no way to write MSRs: the kernel has no module msr here");
+	msr = CHECK_SYS(open("/dev/cpu/0/msr", O_RDWR | O_CLOEXEC));
+	CHECK_EQ(pread(msr, &vm_cr, 8, MSR_VM_CR), 8);
+	disabled = vm_cr | VM_CR_SVMDIS;
+	if (pwrite(msr, &disabled, 8, MSR_VM_CR) != 8 || pread(msr, &disabled, 8, MSR_VM_CR) != 8 ||
+	    !(disabled & VM_CR_SVMDIS)) {
+		close(msr);
+		SKIP("this CPU does not keep VM_CR.SVMDIS (QEMU's TCG ignores the write), or it is locked");
+	}
+	expect_refusal("", EOPNOTSUPP, "SVM is disabled (VM_CR.SVMDIS), though not locked");
+	CHECK_EQ(pwrite(msr, &vm_cr, 8, MSR_VM_CR), 8);
+	close(msr);
+	load("");
+	run_guest();
+}
+
 static const struct ktap_case cases[] = {
 	{ "a parameter of unknown value", an_unknown_parameter_value },
 	{ "KVM is second", kvm_is_second },
 	{ "KVM and we take turns", we_take_turns },
 	{ "KVM is first", kvm_is_first },
-	{ "a CPU without VMX", no_vmx },
+	{ "the other vendor's backend", the_other_vendor },
+	{ "a CPU with neither VMX nor SVM", neither_vmx_nor_svm },
 	{ "a CPU without EPT", no_ept },
 	{ "a CPU without unrestricted guests", no_unrestricted_guest },
-	{ "disabled by the firmware", disabled_by_firmware },
+	{ "VMX disabled by the firmware", vmx_disabled_by_firmware },
+	{ "a CPU without nested paging", no_nested_paging },
+	{ "SVM is disabled in VM_CR", svm_disabled },
 };
 KTAP_MAIN(cases)

@@ -39,8 +39,8 @@ static bool may_enter_long_mode(struct tpz_vcpu *v)
 {
 	if (!(v->s.cr4 & X86_CR4_PAE) || tpz_seg(v, TPZ_CS)->l)
 		return false;
-	/* A 16-bit TSS in TR has no place there. The other busy type has the same number in both modes */
-	return tpz_seg(v, TPZ_TR)->type == 11;
+	/* Intel's: a 16-bit TSS in TR has no place there. The other busy type has the same number in both modes */
+	return v->processor->cpuid.amd || tpz_seg(v, TPZ_TR)->type == 11;
 }
 
 static bool may_clear_paging(struct tpz_vcpu *v)

@@ -56,7 +56,7 @@ static const struct feature_word {
 	  F(SYSCALL) | F(NX) | F(MMXEXT) | F(FXSR_OPT) | F(GBPAGES) | F(RDTSCP) | F(LM) },
 	{ 0x80000001, 0, ECX, WORD(LAHF_LM),
 	  F(LAHF_LM) | F(CR8_LEGACY) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) | F(3DNOWPREFETCH) | F(XOP) | F(FMA4) |
-	  F(TBM) },
+	  F(TBM) | F(TOPOEXT) },
 	{ 0x80000008, 0, EBX, WORD(CLZERO), F(CLZERO) | F(XSAVEERPTR) },
 };
 
@@ -102,9 +102,14 @@ static void find_features(struct tpz_cpuid_table *t, const struct tpz_vm *vm)
 	const bool lapic = vm->devices & TPZ_DEVICE_LAPIC;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(feature_words); i++)
-		t->caps[feature_words[i].word] = feature_words[i].allowed &
-			boot_cpu_data.x86_capability[feature_words[i].word];
+	for (i = 0; i < ARRAY_SIZE(feature_words); i++) {
+		const struct feature_word *w = &feature_words[i];
+		u32 regs[4];
+
+		/* The kernel knows of features that CPUID does not tell (AMD's PREFETCHW), and denies some that it does */
+		cpuid_count(w->leaf, w->subleaf, &regs[EAX], &regs[EBX], &regs[ECX], &regs[EDX]);
+		t->caps[w->word] = w->allowed & regs[w->reg] & boot_cpu_data.x86_capability[w->word];
+	}
 
 	/* The module's own, whether the host has them or not */
 	set_feature(t, X86_FEATURE_HYPERVISOR, true);
@@ -175,18 +180,18 @@ static void add_identity(struct tpz_cpuid_table *t, u32 apic_id)
 	e->ebx = (e->ebx & 0xffff) | 1 << 16 | apic_id << 24;
 	e->ecx = features(t, 1, 0, ECX);
 	e->edx = features(t, 1, 0, EDX);
-	if (t->intel)
+	if (!t->amd)
 		add_host(t, 2, 0, false);
 }
 
-/* Leaf 4: the host's caches, each shared by one thread of one core */
-static void add_caches(struct tpz_cpuid_table *t)
+/* Leaf 4, on AMD's CPUs 8000001dh: the host's caches, each shared by one thread of one core */
+static void add_caches(struct tpz_cpuid_table *t, u32 leaf)
 {
 	struct tpz_cpuid_entry *e;
 	u32 i;
 
-	for (i = 0; t->intel && i < 8; i++) {
-		e = add_host(t, 4, i, true);
+	for (i = 0; i < 8; i++) {
+		e = add_host(t, leaf, i, true);
 		e->eax &= 0x3fff;	/* type, level, fully associative */
 		if (!(e->eax & 0x1f))
 			break;
@@ -302,11 +307,11 @@ static void add_extended(struct tpz_cpuid_table *t)
 	struct tpz_cpuid_entry *e = add_host(t, 0x80000000, 0, false);
 	u32 leaf;
 
-	e->eax = 0x80000008;
+	e->eax = t->max_extended;
 	e = add_host(t, 0x80000001, 0, false);
 	e->ecx = features(t, 0x80000001, 0, ECX);
 	e->edx = features(t, 0x80000001, 0, EDX);
-	if (t->intel)
+	if (!t->amd)
 		e->ebx = 0;
 	else
 		e->edx |= features(t, 1, 0, EDX) & (BASIC_FEATURES | F(APIC));
@@ -320,6 +325,20 @@ static void add_extended(struct tpz_cpuid_table *t)
 	e->ebx = features(t, 0x80000008, 0, EBX);
 }
 
+/* AMD's topology extensions. What stands between (SVM, performance counters, encrypted memory) is zero */
+static void add_amd_topology(struct tpz_cpuid_table *t, u32 apic_id)
+{
+	struct tpz_cpuid_entry *e;
+
+	if (t->max_extended < 0x8000001e)
+		return;
+	add_host(t, 0x80000019, 0, false);	/* TLBs of 1 GiB pages */
+	add_host(t, 0x8000001a, 0, false);	/* how wide the SIMD units are */
+	add_caches(t, 0x8000001d);
+	e = add(t, 0x8000001e, 0, false);
+	e->eax = apic_id;			/* one thread of core 0, node 0 of one */
+}
+
 int tpz_processor_create(struct tpz_vcpu *v)
 {
 	struct tpz_cpuid_table *t;
@@ -328,20 +347,23 @@ int tpz_processor_create(struct tpz_vcpu *v)
 	if (!v->processor)
 		return -ENOMEM;
 	t = &v->processor->cpuid;
-	t->intel = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
+	t->amd = boot_cpu_data.x86_vendor == X86_VENDOR_AMD || boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
 	t->max_basic = 0x16;
 	/* Four levels of nested page table reach 48 bits of guest-physical address */
 	t->phys_bits = min_t(u32, boot_cpu_data.x86_phys_bits, tpz_hw->npt->levels == 4 ? 48 : 52);
 	find_features(t, v->vm);
+	t->max_extended = has(t, X86_FEATURE_TOPOEXT) ? 0x8000001e : 0x80000008;
 	/* In the order of leaves: the lookup halves the table */
 	add_identity(t, v->id);
-	add_caches(t);
+	if (!t->amd)
+		add_caches(t, 4);
 	add_features(t);
 	add_topology(t, v->id);
 	add_xsave(t);
 	add_frequency(t);
 	add_hypervisor(t, v->vm);
 	add_extended(t);
+	add_amd_topology(t, v->id);
 	return 0;
 }
 

@@ -16,7 +16,6 @@ struct decoder {
 	struct tpz_insn *insn;
 	const u8 *code;
 	unsigned int count, at;
-	u8 mandatory;		/* enum tpz_mandatory */
 	u8 rex;
 	u8 r, x, b;		/* 8: extends ModRM.reg, SIB.index, ModRM.rm or SIB.base; with EVEX 16 and 24 too */
 	u8 segment;		/* the override, or TPZ_NO_REG */
@@ -75,27 +74,30 @@ static bool is_prefix(struct decoder *d, u8 byte)
 {
 	struct tpz_insn *insn = d->insn;
 
+	if (insn->mode == TPZ_DECODE_64 && (byte & 0xf0) == 0x40) {
+		d->rex = byte;
+		return true;
+	}
 	switch (byte) {
-	case 0x26: set_segment(d, TPZ_ES); break;
-	case 0x2e: set_segment(d, TPZ_CS); break;
-	case 0x36: set_segment(d, TPZ_SS); break;
-	case 0x3e: set_segment(d, TPZ_DS); break;
-	case 0x64: set_segment(d, TPZ_FS); break;
-	case 0x65: set_segment(d, TPZ_GS); break;
-	case 0x66: insn->opsize = true; break;
-	case 0x67: insn->addrsize = true; break;
-	case 0xf0: insn->lock = true; break;
-	case 0xf2:
-	case 0xf3:
+	case 0x26: case 0x2e: case 0x36: case 0x3e:
+		set_segment(d, byte >> 3 & 3);	/* ES, CS, SS, DS, as enum tpz_seg has them */
+		break;
+	case 0x64: case 0x65:
+		set_segment(d, byte & 7);	/* FS, GS */
+		break;
+	case 0x66:
+		insn->opsize = true;
+		break;
+	case 0x67:
+		insn->addrsize = true;
+		break;
+	case 0xf0:
+		insn->lock = true;
+		break;
+	case 0xf2: case 0xf3:
 		insn->repne = byte == 0xf2;
 		insn->rep = byte == 0xf3;
 		break;
-	case 0x40 ... 0x4f:
-		if (insn->mode == TPZ_DECODE_64) {
-			d->rex = byte;
-			return true;
-		}
-		fallthrough;
 	default:
 		return false;
 	}
@@ -118,7 +120,7 @@ static int read_prefixes(struct decoder *d)
 	d->r = d->rex & 4 ? 8 : 0;
 	d->x = d->rex & 2 ? 8 : 0;
 	d->b = d->rex & 1 ? 8 : 0;
-	d->mandatory = insn->rep ? TPZ_PREFIX_F3 : insn->repne ? TPZ_PREFIX_F2 : insn->opsize ? TPZ_PREFIX_66 : TPZ_PREFIX_NONE;
+	insn->mandatory = insn->rep ? TPZ_PREFIX_F3 : insn->repne ? TPZ_PREFIX_F2 : insn->opsize ? TPZ_PREFIX_66 : TPZ_PREFIX_NONE;
 	return 0;
 }
 
@@ -186,7 +188,7 @@ static int read_vex(struct decoder *d)
 	insn->map = map_numbered(insn->encoding, p[0] & (insn->encoding == TPZ_EVEX ? 7 : 0x1f));
 	if (insn->map == TPZ_MAP_ONE)
 		return -EINVAL;
-	d->mandatory = p[1] & 3;
+	insn->mandatory = p[1] & 3;
 	insn->rex_w = p[1] & 0x80;
 	insn->vvvv = ~p[1] >> 3 & 15;
 	if (insn->mode == TPZ_DECODE_64) {
@@ -322,9 +324,8 @@ static int read_modrm(struct decoder *d, char shape)
 /* -- what exists --------------------------------------------------------------------------------------------------- */
 
 /* Where more than the opcode, ModRM.reg and the mandatory prefix says which instruction it is */
-static bool register_form_exists(const struct decoder *d, char form)
+static bool register_form_exists(const struct tpz_insn *insn, char form)
 {
-	const struct tpz_insn *insn = d->insn;
 	u8 reg = insn->modrm >> 3 & 7, rm = insn->modrm & 7;
 
 	switch (form) {
@@ -335,7 +336,7 @@ static bool register_form_exists(const struct decoder *d, char form)
 	case 'x': case '(': case ')': case '[':
 		return tpz_x87_registers[insn->opcode & 7] >> (insn->modrm & 0x3f) & 1;
 	case '@':
-		return tpz_forms_0f01[reg] >> (4 * rm + d->mandatory) & 1;
+		return tpz_forms_0f01[reg] >> (4 * rm + insn->mandatory) & 1;
 	case 'C':		/* CR0 to CR8, or CR0 behind LOCK: CR8 on AMD (APM vol. 3, "MOV CRn") */
 		return insn->reg <= 8 && (!insn->lock || insn->reg == 0);
 	case 'D':
@@ -392,97 +393,59 @@ static bool memory_form_exists(const struct tpz_insn *insn, char form)
 }
 
 /* Whether any ModRM could make it an instruction */
-static bool opcode_exists(const struct decoder *d)
+static bool opcode_exists(const struct tpz_insn *insn)
 {
-	char form = form_of(d->insn);
+	char form = form_of(insn);
 	const struct tpz_forms *forms = &tpz_forms[(u8)form];
 
-	if (form == 'L' && d->insn->mode == TPZ_DECODE_64)
+	if (form == 'L' && insn->mode == TPZ_DECODE_64)
 		return false;
-	return (forms->memory | forms->registers) & (0x11111111u << d->mandatory);
+	return (forms->memory | forms->registers) & (0x11111111u << insn->mandatory);
 }
 
-static bool instruction_exists(const struct decoder *d)
+static bool instruction_exists(const struct tpz_insn *insn)
 {
-	const struct tpz_insn *insn = d->insn;
 	char form = form_of(insn);
 	const struct tpz_forms *forms = &tpz_forms[(u8)form];
 	u8 reg = insn->modrm >> 3 & 7;
 
-	if (!((insn->has_memory ? forms->memory : forms->registers) >> (4 * reg + d->mandatory) & 1))
+	if (!((insn->has_memory ? forms->memory : forms->registers) >> (4 * reg + insn->mandatory) & 1))
 		return false;
-	if (insn->has_modrm && !(insn->has_memory ? memory_form_exists(insn, form) : register_form_exists(d, form)))
+	if (insn->has_modrm && !(insn->has_memory ? memory_form_exists(insn, form) : register_form_exists(insn, form)))
 		return false;
 	return !insn->lock || takes_lock(insn);
 }
 
 /* -- sizes --------------------------------------------------------------------------------------------------------- */
 
-/* Near branches, whose operand in 64-bit mode is 64 bits wide (SDM vol. 2D, appendix A, f64) */
-static bool is_near_branch(const struct tpz_insn *insn)
+/* How the operand size of an instruction without VEX, EVEX, XOP comes about; tpz_sizes_one has the legend */
+static char size_rule(const struct tpz_insn *insn)
 {
 	u8 reg = insn->modrm >> 3 & 7;
+	char rule;
 
-	if (insn->map == TPZ_MAP_0F)
-		return insn->opcode >= 0x80 && insn->opcode <= 0x8f;
-	switch (insn->opcode) {
-	case 0x70 ... 0x7f:
-	case 0xc2: case 0xc3:
-	case 0xe0 ... 0xe3:
-	case 0xe8: case 0xe9: case 0xeb:
-		return insn->map == TPZ_MAP_ONE;
-	case 0xff:
-		return insn->map == TPZ_MAP_ONE && (reg == 2 || reg == 4);
-	default:
-		return false;
-	}
-}
-
-/* Operands of 64 bits in 64-bit mode unless 66h is there: the stack's (d64) */
-static bool is_stack(const struct tpz_insn *insn)
-{
-	if (insn->map == TPZ_MAP_0F)
-		return (insn->opcode & ~9) == 0xa0;		/* a0, a1, a8, a9 */
-	switch (insn->opcode) {
-	case 0x50 ... 0x5f:
-	case 0x68: case 0x6a: case 0x8f: case 0x9c: case 0x9d: case 0xc8: case 0xc9:
-		return insn->map == TPZ_MAP_ONE;
-	case 0xff:
-		return insn->map == TPZ_MAP_ONE && (insn->modrm >> 3 & 7) == 6;
-	default:
-		return false;
-	}
-}
-
-/* Moves to and from CR and DR, VMREAD, VMWRITE: as wide as the mode, 66h or not */
-static bool is_mode_wide(const struct tpz_insn *insn)
-{
-	return insn->map == TPZ_MAP_0F && ((insn->opcode >= 0x20 && insn->opcode <= 0x23) ||
-					   insn->opcode == 0x78 || insn->opcode == 0x79);
-}
-
-/* INS, OUTS, IN, OUT: never 64 bits wide */
-static bool is_port_io(const struct tpz_insn *insn)
-{
-	return insn->map == TPZ_MAP_ONE && ((insn->opcode & ~3) == 0x6c || (insn->opcode & ~11) == 0xe4);
+	if (insn->map > TPZ_MAP_0F)
+		return '-';
+	rule = (insn->map == TPZ_MAP_ONE ? tpz_sizes_one : tpz_sizes_0f)[insn->opcode];
+	if (rule == 'f')	/* the group of INC, DEC, near and far CALL and JMP, PUSH */
+		return reg == 2 || reg == 4 ? 'n' : reg == 6 ? 's' : '-';
+	return rule;
 }
 
 static u8 operand_bytes(const struct tpz_insn *insn)
 {
 	u8 bytes = (insn->mode == TPZ_DECODE_16) != insn->opsize ? 2 : 4;
+	char rule = size_rule(insn);
 
 	if (insn->encoding != TPZ_LEGACY)
 		return insn->rex_w && insn->mode == TPZ_DECODE_64 ? 8 : 4;
-	if (is_mode_wide(insn))
-		return insn->mode == TPZ_DECODE_64 ? 8 : 4;
 	if (insn->mode != TPZ_DECODE_64)
-		return bytes;
-	/* Intel ignores 66h before a near branch, AMD takes it: Intel's rule, which is also that of all compilers */
-	if (is_near_branch(insn))
+		return rule == 'w' ? 4 : bytes;
+	if (rule == 'n' || rule == 'w')
 		return 8;
 	if (insn->rex_w)
-		return is_port_io(insn) ? 4 : 8;
-	return bytes == 4 && is_stack(insn) ? 8 : bytes;
+		return rule == 'p' ? 4 : 8;
+	return rule == 's' && bytes == 4 ? 8 : bytes;
 }
 
 static u8 address_bytes(const struct tpz_insn *insn)
@@ -517,9 +480,8 @@ static char shape_of(const struct tpz_insn *insn)
 }
 
 /* How many bytes of immediate there are; *@second of another one behind it */
-static u8 immediate_bytes(const struct decoder *d, char shape, u8 *second)
+static u8 immediate_bytes(const struct tpz_insn *insn, char shape, u8 *second)
 {
-	const struct tpz_insn *insn = d->insn;
 	u8 z = insn->operand_bytes == 2 ? 2 : 4;
 	bool test = (insn->modrm >> 3 & 7) < 2;
 
@@ -549,7 +511,7 @@ static u8 immediate_bytes(const struct decoder *d, char shape, u8 *second)
 		break;
 	}
 	/* EXTRQ and INSERTQ with two bytes; the opcode without a prefix is VMREAD */
-	if (insn->encoding == TPZ_LEGACY && insn->map == TPZ_MAP_0F && insn->opcode == 0x78 && d->mandatory) {
+	if (insn->encoding == TPZ_LEGACY && insn->map == TPZ_MAP_0F && insn->opcode == 0x78 && insn->mandatory) {
 		*second = 1;
 		return 1;
 	}
@@ -558,11 +520,18 @@ static u8 immediate_bytes(const struct decoder *d, char shape, u8 *second)
 
 static bool immediate_is_signed(const struct tpz_insn *insn, char shape)
 {
-	if (insn->map != TPZ_MAP_ONE)
-		return shape == 'J';
-	if (shape == 'j' || shape == 'J' || insn->opcode == 0x6a || insn->opcode == 0x6b || insn->opcode == 0x83)
+	if (shape == 'j' || shape == 'J')
 		return true;
-	return insn->operand_bytes == 8 && insn->immediate_bytes == 4;
+	if (insn->map != TPZ_MAP_ONE)
+		return false;
+	switch (insn->opcode) {
+	case 0x6a: case 0x6b: case 0x83:	/* eight bits, for an operand of more */
+		return true;
+	default:
+		if (insn->opcode == 0xc7 && insn->modrm == 0xf8)	/* XBEGIN */
+			return true;
+		return insn->operand_bytes == 8 && insn->immediate_bytes == 4;
+	}
 }
 
 static int read_immediates(struct decoder *d, char shape)
@@ -572,7 +541,7 @@ static int read_immediates(struct decoder *d, char shape)
 	u8 second;
 	int ret;
 
-	insn->immediate_bytes = immediate_bytes(d, shape, &second);
+	insn->immediate_bytes = immediate_bytes(insn, shape, &second);
 	ret = next_number(d, insn->immediate_bytes, &insn->immediate);
 	if (ret)
 		return ret;
@@ -591,7 +560,7 @@ static int read_3dnow_opcode(struct decoder *d)
 	insn->map = TPZ_MAP_3DNOW;
 	insn->opcode = insn->immediate;
 	insn->immediate = insn->immediate_bytes = 0;
-	return opcode_exists(d) ? 0 : -EINVAL;
+	return opcode_exists(insn) ? 0 : -EINVAL;
 }
 
 /* -- all of it ----------------------------------------------------------------------------------------------------- */
@@ -624,7 +593,7 @@ static int decode(struct decoder *d)
 	ret = read_opcode(d);
 	if (ret)
 		return ret;
-	if (!opcode_exists(d))
+	if (!opcode_exists(insn))
 		return -EINVAL;
 	insn->address_bytes = address_bytes(insn);
 	implied_segment(d);
@@ -635,7 +604,7 @@ static int decode(struct decoder *d)
 		if (ret)
 			return ret;
 	}
-	if (!instruction_exists(d))
+	if (!instruction_exists(insn))
 		return -EINVAL;
 	insn->operand_bytes = operand_bytes(insn);
 	if (insn->has_memory)

@@ -29,12 +29,16 @@ enum tpz_opcode_map {
 
 enum tpz_encoding { TPZ_LEGACY, TPZ_VEX, TPZ_EVEX, TPZ_XOP };
 
+/* The prefix that can be a part of the opcode, numbered as VEX.pp is */
+enum tpz_mandatory { TPZ_PREFIX_NONE, TPZ_PREFIX_66, TPZ_PREFIX_F3, TPZ_PREFIX_F2 };
+
 /**
  * struct tpz_insn - one decoded instruction
  * @bytes: its length, 1 to 15
  * @mode: enum tpz_decode_mode it was decoded for
  * @encoding: enum tpz_encoding
  * @map: enum tpz_opcode_map
+ * @mandatory: enum tpz_mandatory: VEX.pp, or of the prefixes that are there the one that counts where it counts
  * @lock, @repne, @rep, @opsize, @addrsize: prefixes F0, F2, F3, 66h, 67h that are there (of F2 and F3 the last one)
  * @rex_w, @has_rex: REX.W (or VEX.W, EVEX.W); a REX prefix right before the opcode
  * @reg: ModRM.reg, extended
@@ -53,6 +57,7 @@ struct tpz_insn {
 	u8 encoding;
 	u8 map;
 	u8 opcode;
+	u8 mandatory;
 	bool lock, repne, rep, opsize, addrsize;
 	bool has_rex, rex_w;
 	bool has_modrm, has_memory, rip_relative;

@@ -148,6 +148,20 @@ static int fill_insn(struct tpz_vcpu *v, const struct tpz_insn *insn, struct tpz
 	return 0;
 }
 
+/*
+ * QEMU's TCG reports RDTSCP as RDTSC, and INVD as WBINVD. The instruction decides which it was, for the meters too: the exit
+ * has been counted already.
+ */
+static int fill_reason(struct tpz_vcpu *v, const struct tpz_insn *insn, struct tpz_hole *hole)
+{
+	struct tpz_reason_meter *m = v->m->reason;
+
+	tpz_add(&m[v->exit.reason].count, -1);
+	v->exit.reason = insn->opcode == 0x08 ? TPZ_EXIT_INVD : TPZ_EXIT_RDTSCP;
+	tpz_count(&m[v->exit.reason].count);
+	return 0;
+}
+
 /* INT3, INTO, INT1 */
 static int fill_exception(struct tpz_vcpu *v, const struct tpz_insn *insn, struct tpz_hole *hole)
 {
@@ -194,11 +208,13 @@ static const struct form *const forms[TPZ_EXIT_COUNT] = {
 	[TPZ_EXIT_CPUID]     = FORMS({ OF_0F, 0xa2 }),
 	[TPZ_EXIT_HLT]	     = FORMS({ OF_ONE, 0xf4 }),
 	[TPZ_EXIT_INVD]	     = FORMS({ OF_0F, 0x08 }),
-	[TPZ_EXIT_WBINVD]    = FORMS({ OF_0F, 0x09 }),				/* with F3: WBNOINVD */
+	[TPZ_EXIT_WBINVD]    = FORMS({ OF_0F, 0x09 },				/* with F3: WBNOINVD */
+				     { OF_0F, 0x08, 0, 0, fill_reason }),
 	[TPZ_EXIT_INVLPG]    = FORMS({ OF_0F, 0x01, DIGIT | MEMORY, 7, fill_invlpg }),
 	[TPZ_EXIT_INVPCID]   = FORMS({ TPZ_MAP_0F38, 0x82, MEMORY, 0, fill_insn }),
 	[TPZ_EXIT_RDPMC]     = FORMS({ OF_0F, 0x33 }),
-	[TPZ_EXIT_RDTSC]     = FORMS({ OF_0F, 0x31 }),
+	[TPZ_EXIT_RDTSC]     = FORMS({ OF_0F, 0x31 },
+				     { OF_0F, 0x01, MODRM, 0xf9, fill_reason }),
 	[TPZ_EXIT_RDTSCP]    = FORMS({ OF_0F, 0x01, MODRM, 0xf9 }),
 	[TPZ_EXIT_RSM]	     = FORMS({ OF_0F, 0xaa }),
 	[TPZ_EXIT_HYPERCALL] = FORMS({ OF_0F, 0x01, MODRM, 0xd9 },		/* VMMCALL */

@@ -34,6 +34,33 @@ const char tpz_shapes_0f[] =
 	"mmmmmmmmmmmmmmmm" "mmmmmmmmmmmmmmmm";	/* e0 */
 
 /*
+ * The operand size in 64-bit mode (SDM vol. 2D, appendix A: f64, d64):
+ *
+ *	n near branch: 64 bits. Intel ignores 66h, AMD takes it: by Intel's rule here, since no compiler writes it
+ *	s stack: 64 bits, or 16 with 66h	p port: never 64 bits	w: as wide as the mode
+ *	f by ModRM.reg				- 32 bits, 16 with 66h, 64 with REX.W
+ */
+#define NONE	"----------------"
+
+const char tpz_sizes_one[] =
+	NONE NONE NONE NONE				/* 00 */
+	NONE "ssssssssssssssss"				/* 40 */
+	"--------s-s-pppp" "nnnnnnnnnnnnnnnn"		/* 60 */
+	"---------------s" "------------ss--"		/* 80 */
+	NONE NONE					/* a0 */
+	"--nn----ss------" NONE				/* c0 */
+	"nnnnppppnn-npppp" "---------------f";		/* e0 */
+
+const char tpz_sizes_0f[] =
+	NONE NONE "wwww------------" NONE NONE NONE NONE	/* 00 */
+	"--------ww------"				/* 70 */
+	"nnnnnnnnnnnnnnnn" NONE				/* 80 */
+	"ss------ss------" NONE				/* a0 */
+	NONE NONE NONE NONE;				/* c0 */
+
+#undef NONE
+
+/*
  * Which forms exist. A hexadecimal digit has one bit for each mandatory prefix that makes an instruction of the opcode
  * (1 none, 2 66h, 4 F3h, 8 F2h); a point says that these prefixes don't matter; L that 64-bit mode lacks the
  * opcode. Other characters: tpz_forms, below.

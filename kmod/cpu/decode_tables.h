@@ -8,9 +8,6 @@
 
 #include "decode.h"
 
-/* The mandatory prefix, numbered as VEX.pp is */
-enum tpz_mandatory { TPZ_PREFIX_NONE, TPZ_PREFIX_66, TPZ_PREFIX_F3, TPZ_PREFIX_F2 };
-
 #define TPZ_MAPS	(TPZ_MAP_XOPA + 1)
 #define TPZ_ENCODINGS	(TPZ_XOP + 1)
 
@@ -24,16 +21,15 @@ struct tpz_forms {
 	u32 memory, registers;
 };
 
-/* What follows the opcodes of the one-byte map and of map 0F: the legend stands in decode_tables.c */
+/* What follows the opcodes of the one-byte map and of map 0F; their operand sizes. decode_tables.c has the legends */
 extern const char tpz_shapes_one[], tpz_shapes_0f[];
+extern const char tpz_sizes_one[], tpz_sizes_0f[];
 
 /* tpz_forms[tpz_opcodes[map][encoding][opcode]]; NULL: the encoding does not have the map */
 extern const char *const tpz_opcodes[TPZ_MAPS][TPZ_ENCODINGS];
 extern const struct tpz_forms tpz_forms[128];
 
-/* Where ModRM.rm of a register operand is a part of the opcode too: of [ModRM.reg], a group of four bits for each rm; of
- * x87, [opcode's low bits], one bit for each low six bits of ModRM
- */
+/* Where ModRM.rm of a register operand is a part of the opcode too */
 extern const u32 tpz_forms_0f01[8];
 extern const u64 tpz_x87_registers[8];
 

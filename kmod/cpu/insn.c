@@ -145,10 +145,19 @@ TPZ_HANDLER(tpz_on_rdrand)
 
 enum tpz_next tpz_no_memory(struct tpz_vcpu *v, const struct tpz_hole *hole)
 {
-	struct tpz_run *run = tpz_user_exit(v, TPZ_EXIT_MEMORY);
-	/* What is wrong there, asked once more in the words of the nested page fault */
-	const int why = tpz_mem_fault(v, hole->gpa, hole->write, false);
+	/* What is wrong there, asked once more in the words of the nested page fault. A walk sets accessed bits */
+	const int why = tpz_mem_fault(v, hole->gpa, hole->write || hole->page_walk, false);
+	struct tpz_run *run;
 
+	switch (why) {
+	case 0:		/* nothing any more: the host was short of memory, or the launcher was quick */
+	case -EINTR:
+	case -EAGAIN:
+		return TPZ_RESUME;
+	case -ENOMEM:
+		return TPZ_NO_MEMORY;
+	}
+	run = tpz_user_exit(v, TPZ_EXIT_MEMORY);
 	run->memory.gpa = hole->gpa;
 	run->memory.gva = hole->gva;
 	run->memory.gva_valid = hole->gva_valid;
@@ -178,8 +187,7 @@ TPZ_HANDLER(tpz_on_npf)
 	case -EAGAIN:
 		return TPZ_RESUME;
 	case -ENOMEM:
-		tpz_vm_kill(v->vm, "no memory for the nested page table at guest-physical address %#llx", x->npf.gpa);
-		return TPZ_RESUME;
+		return TPZ_NO_MEMORY;
 	}
 	run = tpz_user_exit(v, TPZ_EXIT_MEMORY);
 	run->memory.gpa = x->npf.gpa;

@@ -40,7 +40,8 @@ struct tpz_cpuid_table {
 	u32 caps[NCAPINTS];
 	u32 max_basic;
 	u32 phys_bits;
-	bool intel;
+	u32 max_extended;
+	bool amd;		/* or Hygon: by AMD's manual where the two differ */
 };
 
 /* decode_exit.c: the last instruction that did not fit its trap, and how often it was met in a row */

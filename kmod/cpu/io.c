@@ -290,8 +290,9 @@ static enum tpz_next ins(struct tpz_vcpu *v, const struct tpz_exit *x)
 		v->io_pending = true;
 		return TPZ_TO_USER;
 	}
-	if (store(v, io, &hole))
-		return tpz_no_memory(v, &hole);
+	ret = store(v, io, &hole);
+	if (ret)
+		return ret == -ENOMEM ? TPZ_NO_MEMORY : tpz_no_memory(v, &hole);
 	advance(v, TPZ_RDI, io);
 	return TPZ_RESUME;
 }
@@ -314,6 +315,7 @@ int tpz_io_complete(struct tpz_vcpu *v)
 {
 	const struct tpz_pending_io *io = &v->processor->io;
 	struct tpz_hole hole = {};
+	enum tpz_next next;
 	u64 value = 0;
 	int ret;
 
@@ -330,8 +332,10 @@ int tpz_io_complete(struct tpz_vcpu *v)
 		return ret;
 	if (ret) {
 		/* The slot went away in between. The answer stays wanted: the launcher may put memory there */
-		tpz_no_memory(v, &hole);
-		return 1;
+		next = tpz_no_memory(v, &hole);
+		if (next == TPZ_TO_USER)
+			return 1;
+		return next == TPZ_NO_MEMORY ? -ENOMEM : -EINTR;	/* the next run commits it again */
 	}
 	advance(v, TPZ_RDI, io);
 	v->io_pending = false;

@@ -6,6 +6,9 @@
 #ifndef TPZ_HW_STUB_H
 #define TPZ_HW_STUB_H
 
+#include <asm/alternative.h>
+#include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
 #include <asm/segment.h>
 
 #define TPZ_GPR_RAX	0x00
@@ -87,6 +90,26 @@
 	xor	%r9d, %r9d
 	xor	%r10d, %r10d
 	xor	%r11d, %r11d
+	.endm
+
+	/*
+	 * AMD: what the guest trained returns to do is undone before the first one. Clobbers RAX, RCX and RDX. Where the
+	 * kernel fences its barrier, IBPB is written here.
+	 */
+	.macro TPZ_UNTRAIN_RET
+#ifdef TPZ_KVM_FENCE
+	CALL_UNTRAIN_RET
+	ALTERNATIVE "jmp .Lno_barrier_\@", "", X86_FEATURE_IBPB_ON_VMEXIT
+	mov	$MSR_IA32_PRED_CMD, %ecx
+	mov	$PRED_CMD_IBPB, %eax
+	xor	%edx, %edx
+	wrmsr
+.Lno_barrier_\@:
+#elif defined(UNTRAIN_RET_VM)
+	UNTRAIN_RET_VM
+#else
+	UNTRAIN_RET
+#endif
 	.endm
 
 #endif /* TPZ_HW_STUB_H */

@@ -208,7 +208,7 @@ class LabBoot:
             lines += [f"| {line.rstrip()}" for line in self.text("console").splitlines()[-TAIL_LINES:]]
             lines += [f"FAIL {self.name}: {problem}" for problem in result.problems]
         lines += [f"boot {self.name}: {result.totals()}; {self.wall:.0f} s, "
-                  f"{self.emulator.guest_seconds(self.folder)} s of guest time"]
+                  f"{self.emulator.guest_seconds(self.folder):.0f} s of guest time"]
         say("\n# ".join(lines))
         return result
 

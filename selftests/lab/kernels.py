@@ -27,6 +27,8 @@ CONFIGURATION = LAB / "kernels/debug.config"
 class Kernel:
     """A kernel's image, modules and headers. `release` and `root` are the subclass's."""
 
+    instrumentation = ()        # words for make that switch a module's instrumentation on
+
     def __init__(self, flavour):
         self.flavour = flavour
 
@@ -37,7 +39,7 @@ class Kernel:
 
     def build_words(self):
         """The words for `make module` that build for this kernel."""
-        return [f"KDIR={self.headers}"]
+        return [f"KDIR={self.headers}", *self.instrumentation]
 
     @property
     def image(self):
@@ -111,6 +113,7 @@ class DebugKernel(Kernel):
     """A kernel with every checker on, of this release's source."""
 
     SOURCE = "linux-source-6.1"
+    instrumentation = ("UBSAN_SANITIZE=y", "KCOV_INSTRUMENT=y")     # the kernel itself has none (debug.config)
 
     def __init__(self, flavour):
         super().__init__(flavour)
@@ -163,10 +166,6 @@ class DebugKernel(Kernel):
     @property
     def headers(self):
         return self.folder / "source"
-
-    def build_words(self):
-        # Instrument the module although the kernel itself is not (debug.config)
-        return [*super().build_words(), "UBSAN_SANITIZE=y", "KCOV_INSTRUMENT=y"]
 
     @property
     def root(self):

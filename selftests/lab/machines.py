@@ -21,6 +21,7 @@ def machine_named(name):
         raise LabError(f"no machine {name!r}: there are {', '.join(machine_names())}")
     machine = tomllib.loads(file.read_text())
     base = machine_named(machine["base"]) if "base" in machine else {}
+    base.pop("default", None)
     merged = base | machine
     for key, value in base.items():
         if isinstance(value, dict) and key in machine:

@@ -32,6 +32,17 @@ CASES = [
      ["good.sh: TRUNCATED", "HANG: it did not end good.sh", "NO TOKEN"]),
 ]
 
+# On a machine with a kernel that has every checker on: each of them.
+CHECKER_CASES = [
+    (["good.sh"], []),
+    (["good.sh params=reuse=1"], ["KERNEL COMPLAINT: BUG: KASAN: use-after-free", "TAINT: the kernel is tainted (B)"]),
+    (["good.sh params=shift=1"], ["KERNEL COMPLAINT: UBSAN: shift-out-of-bounds"]),
+    (["good.sh params=order=1"], ["KERNEL COMPLAINT: WARNING: possible circular locking dependency"]),
+    (["good.sh params=sleep=1"], ["KERNEL COMPLAINT: BUG: sleeping function called"]),
+    (["good.sh params=leak=1"], ["KERNEL COMPLAINT: kmemleak: 1 new suspected memory leak"]),
+    (["good.sh params=object=1"], ["KERNEL COMPLAINT: ODEBUG: free active", "TAINT: the kernel is tainted (W)"]),
+]
+
 
 def broken_module(kernel):
     """Build the module whose parameters break the kernel in three ways."""
@@ -40,21 +51,57 @@ def broken_module(kernel):
         folder.mkdir(parents=True, exist_ok=True)
         for source in (LAB / "selfcheck/kmod").iterdir():
             image.place(source, folder, source.name)
-        artefacts.run("make", "-C", kernel.headers, f"M={folder}", "modules")
+        artefacts.run("make", "-C", kernel.headers, f"M={folder}", *kernel.instrumentation, "modules")
     return folder / "trapeze.ko"
 
 
+# Boots that must be the same to the byte when done twice, where the emulator can do that.
+REPEATED = ["good.sh cpus=2", "good.sh counted"]
+
+
 def run(options, run_boots):
-    """Run the cases, each in a boot of its own; the verdict is on the lab."""
-    name = options.machine or default_machines()[0]
-    module = broken_module(kernels.named(machine_named(name)["kernel"]))
-    plain = argparse.Namespace(**vars(options) | {"kernel": None, "cpus": None, "memory": None, "append": []})
-    boots = [LabBoot(machine_named(name), testlist.boots(testlist.parse("\n".join(lines)))[0], plain, module) for lines, _ in CASES]
+    """Run the cases on each machine, each in a boot of its own; the verdict is on the lab."""
+    plain = argparse.Namespace(**vars(options) | {"kernel": None, "cpus": None, "memory": None, "append": [], "cpu": None,
+                                                  "counted": False, "parallel": False})
     total = verdict.Verdict()
-    for (lines, wanted), result in zip(CASES, run_boots(boots, options.jobs)):
+    for machine in map(machine_named, [options.machine] if options.machine else default_machines()):
+        module = broken_module(kernels.named(machine["kernel"]))
+
+        def boot(lines, machine=machine, module=module):
+            return LabBoot(machine, testlist.boots(testlist.parse("\n".join(lines)))[0], plain, module)
+
+        cases = CHECKER_CASES if machine.get("checkers") else CASES
+        total.add(judge_cases(machine["name"], cases, run_boots([boot(lines) for lines, _ in cases], options.jobs)))
+        if machine.get("checkers"):
+            continue
+        repeated = [boot([line]) for line in REPEATED for _ in range(2)]
+        if repeated[0].emulator.repeatable:
+            results = run_boots(repeated, options.jobs)
+            total.add(judge_repeated(machine["name"], repeated, results))
+    return total
+
+
+def judge_cases(machine, cases, results):
+    total = verdict.Verdict()
+    for (lines, wanted), result in zip(cases, results):
         if len(wanted) == len(result.problems) and all(map(str.startswith, result.problems, wanted)):
             total.passed += 1
-            say(f"selfcheck: {'; '.join(lines)}: {'told' if wanted else 'passed'} as it should be")
+            say(f"selfcheck: {machine}: {'; '.join(lines)}: {'told' if wanted else 'passed'} as it should be")
         else:
-            total.fail(f"selfcheck: {'; '.join(lines)}: wanted {wanted}, got {result.problems}")
+            total.fail(f"selfcheck: {machine}: {'; '.join(lines)}: wanted {wanted}, got {result.problems}")
+    return total
+
+
+def judge_repeated(machine, boots, results):
+    """Two boots of one kind must have passed and left the same: every byte and every time in the kernel's log."""
+    total = verdict.Verdict()
+    for number, line in enumerate(REPEATED):
+        pair = slice(2 * number, 2 * number + 2)
+        told = [boot.text("console") + boot.text("report") for boot in boots[pair]]
+        problems = [problem for result in results[pair] for problem in result.problems]
+        if told[0] == told[1] and "Power down" in told[0] and not problems:
+            total.passed += 1
+            say(f"selfcheck: {machine}: {line}: twice the same")
+        else:
+            total.fail(f"selfcheck: {machine}: {line}: two boots differ, or failed: {problems}")
     return total

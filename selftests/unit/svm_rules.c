@@ -175,8 +175,8 @@ static void two_asids(struct svm_caps *cpu) { cpu->asids = 2; }
 #include "rule_test.h"
 
 #define F(how, field, value)	{ how, VMCB_##field, value }
-#define INJECT(type, bits)	F(SET, EVENTINJ, EVENT_VALID | EVENT_TYPE_##type << EVENT_TYPE_SHIFT | (bits))
-#define TYPE(n)			F(SET, EVENTINJ, EVENT_VALID | (n) << EVENT_TYPE_SHIFT | 0x20)
+#define INJECT(type, bits)	F(SET, EVENTINJ, SVM_EVENT_VALID | SVM_EVENT_TYPE_##type << SVM_EVENT_TYPE_SHIFT | (bits))
+#define TYPE(n)			F(SET, EVENTINJ, SVM_EVENT_VALID | (n) << SVM_EVENT_TYPE_SHIFT | 0x20)
 #define HIGH			BIT_ULL(32)
 
 static const struct test_case broken[] = {
@@ -286,8 +286,8 @@ static const struct test_case kept[] = {
 	{ "an injected interrupt of any vector", real_guest, { INJECT(INTR, 255) } },
 	{ "an injected NMI, whose vector is ignored", long_guest, { INJECT(NMI, 255) } },
 	{ "an injected INT n", long_guest, { INJECT(SOFT, 0x80) } },
-	{ "an injected page fault", long_guest, { INJECT(EXCEPTION, 14 | EVENT_EV | 7ULL << EVENT_ERROR_SHIFT) } },
-	{ "an injected security exception", long_guest, { INJECT(EXCEPTION, 30 | EVENT_EV) } },
+	{ "an injected page fault", long_guest, { INJECT(EXCEPTION, 14 | SVM_EVENT_EV | 7ULL << SVM_EVENT_ERROR_SHIFT) } },
+	{ "an injected security exception", long_guest, { INJECT(EXCEPTION, 30 | SVM_EVENT_EV) } },
 	{ "#BR in compatibility mode", compatibility_guest, { INJECT(EXCEPTION, 5) } },
 	{ "#BR in real mode", real_guest, { INJECT(EXCEPTION, 5) } },
 	{ "virtual NMIs with the intercept", long_guest, { F(OR, VINTR, VINTR_V_NMI_ENABLE | VINTR_V_NMI) } },

@@ -176,7 +176,7 @@ static const struct tpz_feature_line feature_lines[] = {
 	{ "nrips", 0, SVM_CPUID_NRIPS, true, "an exit tells the next RIP: no instruction is decoded for its length" },
 	{ "decode-assists", 0, SVM_CPUID_DECODE_ASSISTS, true, "an exit tells operands and instruction bytes" },
 	{ "clean-bits", 0, SVM_CPUID_CLEAN_BITS, true, "unchanged guest state is not loaded again" },
-	{ "flush-by-asid", 0, SVM_CPUID_FLUSH_BY_ASID, false, "one guest's translations are flushed, not all" },
+	{ "flush-by-asid", 0, SVM_CPUID_FLUSH_BY_ASID, true, "one guest's translations are flushed, not all" },
 	{ "vgif", 0, SVM_CPUID_VGIF, false, "nested STGI and CLGI without exits" },
 	{ "vnmi", 0, SVM_CPUID_VNMI, true, "the CPU tracks the guest's NMI blocking: no IRET exits" },
 	{ "pause-filter", 0, SVM_CPUID_PAUSE_FILTER, true, "spinning vCPUs yield" },

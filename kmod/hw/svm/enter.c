@@ -86,6 +86,7 @@ static void poke(struct svm_vcpu *x, u64 value)
 {
 	vmcb_write(x->vmcb, x->poke.field, value);
 	x->vmcb->control.clean = 0;
+	x->unproven = true;
 }
 
 static void apply_poke(struct svm_vcpu *x)
@@ -100,16 +101,32 @@ static u64 rule_read(void *arg, u32 field)
 	return vmcb_read(arg, field);
 }
 
-static void explain_failure(struct tpz_vcpu *v, struct svm_vcpu *x)
+/*
+ * Nothing of the guest has run, and v->event is still to be delivered.
+ *
+ * A CPU that refuses may already have cleared EVENTINJ. QEMU's has not yet loaded the guest's registers for some of the
+ * rules, and stores the host's in their place. So what was entered is kept aside where it is not known to be right.
+ */
+static void on_refusal(struct tpz_vcpu *v, struct svm_vcpu *x, bool kept)
 {
 	const struct tpz_rule_ctx ctx = {
 		.read = rule_read,
-		.arg = x->vmcb,
+		.arg = kept ? x->before : x->vmcb,
 		.caps = &svm_caps,
 		.address = x->vmcb_pa,
 	};
 
 	tpz_explain_refusal(v, &svm_rule_book, &ctx, 0, x->vmcb->control.exitcode);
+	if (kept) {
+		*x->vmcb = *x->before;
+	} else {
+		memset(&x->vmcb->save, 0, sizeof(x->vmcb->save));	/* the launcher must not see the host's */
+		tpz_vm_kill(v->vm, "the CPU refused an entry with what the guest itself had set: its state is lost");
+	}
+	x->vmcb->control.eventinj = 0;
+	x->vmcb->control.clean = 0;
+	if (unlikely(x->stepping) && !x->guest_tf)
+		x->vmcb->save.rflags &= ~(u64)X86_EFLAGS_TF;
 }
 
 /* ---- the stay */
@@ -169,13 +186,16 @@ static void after_exit(struct tpz_vcpu *v, struct svm_vcpu *x)
 int svm_enter(struct tpz_vcpu *v)
 {
 	struct svm_vcpu *x = to_svm(v);
-	bool refused;
+	bool refused, kept;
 
 	if (unlikely(!svm_this_cpu_on()))
 		return -ESHUTDOWN;
 	before_entry(v, x);
 	if (unlikely(x->poke.armed))
 		apply_poke(x);
+	kept = x->unproven;
+	if (unlikely(kept))
+		*x->before = *x->vmcb;
 	tpz_switch_enter(&x->host, v);
 	clgi();
 	v->entered_tsc = rdtsc();
@@ -186,18 +206,16 @@ int svm_enter(struct tpz_vcpu *v)
 
 	refused = svm_refused(x->vmcb->control.exitcode);
 	if (unlikely(refused))
-		explain_failure(v, x);
+		on_refusal(v, x, kept);
 	if (unlikely(x->poke.armed)) {
 		poke(x, x->poke.before);
 		x->poke.armed = false;
 	}
-	if (unlikely(refused)) {
-		/* Nothing of the guest has run, and v->event is still to be delivered */
-		x->vmcb->control.eventinj = 0;
+	if (unlikely(refused))
 		return 0;
-	}
 	if (unlikely(x->vmcb->control.exitcode == NOT_RUN))
 		return -ESHUTDOWN;
+	x->unproven = false;
 	after_exit(v, x);
 	return 0;
 }

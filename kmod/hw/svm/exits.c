@@ -110,7 +110,7 @@ static void decode_task_switch(struct tpz_vcpu *v, const struct vmcb *vmcb)
 		x->task.source = BY_IRET;
 	else if (info & TASK_SWITCH_JMP)
 		x->task.source = BY_JMP;
-	else if (vmcb->control.exitintinfo & EVENT_VALID)
+	else if (vmcb->control.exitintinfo & SVM_EVENT_VALID)
 		x->task.source = BY_GATE;
 	/* Through a gate no instruction is done, but for INT n, which runs again */
 	x->decode = x->task.source != BY_GATE && !x->insn_bytes;

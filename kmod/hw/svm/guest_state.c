@@ -86,13 +86,20 @@ static void commit_table(struct vmcb_segment *to, const struct tpz_dtable *table
 
 #define CR0_CACHE	((u64)(X86_CR0_CD | X86_CR0_NW))
 
+/* Who changes the paging mode behind the guest's back must flush its translations (15.16, "Software Rule") */
+static void change_mode(struct svm_vcpu *x, u64 *reg, u64 value, u64 mode_bits)
+{
+	x->flush |= !!((*reg ^ value) & mode_bits);
+	*reg = value;
+}
+
 /*
  * CD and NW would make the guest's memory uncacheable (15.25.8, table 15-20), so the hardware never sees them set. While the guest's own
  * CR0 differs from the hardware's for that, all accesses trap; else only writes that change more than TS and MP.
  */
 static void commit_cr0(struct svm_vcpu *x, u64 cr0)
 {
-	x->vmcb->save.cr0 = cr0 & ~CR0_CACHE;
+	change_mode(x, &x->vmcb->save.cr0, cr0 & ~CR0_CACHE, X86_CR0_PG | X86_CR0_WP);
 	svm_intercept_cr(x, INTERCEPT_CR_READ(0) | INTERCEPT_CR_WRITE(0), cr0 & CR0_CACHE);
 }
 
@@ -102,9 +109,22 @@ static void commit_cr4(struct svm_vcpu *x, u64 cr4)
 	u64 hw = cr4 | (__read_cr4() & X86_CR4_MCE);
 	bool trapped = x->vmcb->control.intercept_cr & INTERCEPT_CR_READ(4);
 
-	x->vmcb->save.cr4 = hw;
+	change_mode(x, &x->vmcb->save.cr4, hw, X86_CR4_PGE | X86_CR4_PAE | X86_CR4_PSE);
 	if (trapped != (hw != cr4))
 		svm_intercept_cr(x, INTERCEPT_CR_READ(4), hw != cr4);
+}
+
+/*
+ * Without paging LME means nothing, and CR0.PG is set by a trapped write alone. It is hidden so long, because QEMU's TCG
+ * leaves the host without paging at an exit from a guest with EFER.LME set, CR0.PG and CR4.PAE clear.
+ */
+static void commit_efer(struct svm_vcpu *x, u64 efer)
+{
+	struct vmcb_save *save = &x->vmcb->save;
+
+	if (!(save->cr0 & X86_CR0_PG))
+		efer &= ~(u64)EFER_LME;
+	change_mode(x, &save->efer, efer | EFER_SVME, EFER_NX | EFER_LMA | EFER_LME);
 }
 
 /* ---- all parts */
@@ -176,6 +196,9 @@ static u64 dirtied(u32 parts)
 	       (parts & TPZ_P_PAT ? CLEAN_NP : 0);
 }
 
+/* What VMRUN checks of these (15.5.1, 15.25.4). Not CR3, which is written often where it is trapped, by rules as strict */
+#define CHECKED	(TPZ_P_CR0 | TPZ_P_CR4 | TPZ_P_EFER | TPZ_P_CS | TPZ_P_DR7 | TPZ_P_PAT)
+
 void svm_commit(struct tpz_vcpu *v)
 {
 	struct svm_vcpu *x = to_svm(v);
@@ -187,6 +210,8 @@ void svm_commit(struct tpz_vcpu *v)
 	if (!parts)
 		return;
 	svm_touch(x, dirtied(parts));
+	if (parts & CHECKED)
+		x->unproven = true;
 	if (parts & TPZ_P_RIP)
 		save->rip = s->rip;
 	if (parts & TPZ_P_RSP)
@@ -199,8 +224,8 @@ void svm_commit(struct tpz_vcpu *v)
 		save->cr3 = s->cr3;
 	if (parts & TPZ_P_CR4)
 		commit_cr4(x, s->cr4);
-	if (parts & TPZ_P_EFER)
-		save->efer = s->efer | EFER_SVME;	/* or VMRUN refuses (15.5.1) */
+	if (parts & (TPZ_P_EFER | TPZ_P_CR0))
+		commit_efer(x, s->efer);
 	if (parts & TPZ_P_SEGMENTS)
 		for (n = 0; n < TPZ_SEGS; n++)
 			if (parts & TPZ_P_SEG(n))

@@ -8,8 +8,8 @@
 #include <asm/trapnr.h>
 #include "svm.h"
 
-static_assert(TPZ_EVENT_INTR == EVENT_TYPE_INTR && TPZ_EVENT_NMI == EVENT_TYPE_NMI &&
-	      TPZ_EVENT_EXCEPTION == EVENT_TYPE_EXCEPTION && TPZ_EVENT_SOFT_INTR == EVENT_TYPE_SOFT);
+static_assert(TPZ_EVENT_INTR == SVM_EVENT_TYPE_INTR && TPZ_EVENT_NMI == SVM_EVENT_TYPE_NMI &&
+	      TPZ_EVENT_EXCEPTION == SVM_EVENT_TYPE_EXCEPTION && TPZ_EVENT_SOFT_INTR == SVM_EVENT_TYPE_SOFT);
 
 /*
  * The guest must find the RIP behind an INT n, INT3, INTO or INT1. A CPU with NRIPS takes it from the VMCB's nRIP; for one
@@ -31,12 +31,12 @@ static void inject_soft(struct tpz_vcpu *v, struct svm_vcpu *x, const struct tpz
 
 void svm_inject(struct tpz_vcpu *v, const struct tpz_event *e)
 {
-	u64 type = e->type > TPZ_EVENT_SOFT_INTR ? EVENT_TYPE_EXCEPTION : e->type;
-	u64 info = EVENT_VALID | type << EVENT_TYPE_SHIFT | e->vector;
+	u64 type = e->type > TPZ_EVENT_SOFT_INTR ? SVM_EVENT_TYPE_EXCEPTION : e->type;
+	u64 info = SVM_EVENT_VALID | type << SVM_EVENT_TYPE_SHIFT | e->vector;
 	struct svm_vcpu *x = to_svm(v);
 
 	if (e->has_error)
-		info |= EVENT_EV | (u64)e->error << EVENT_ERROR_SHIFT;
+		info |= SVM_EVENT_EV | (u64)e->error << SVM_EVENT_ERROR_SHIFT;
 	if (e->type >= TPZ_EVENT_SOFT_INTR)
 		inject_soft(v, x, e);
 	if (e->type == TPZ_EVENT_NMI && !svm_has(SVM_CPUID_VNMI)) {
@@ -45,6 +45,8 @@ void svm_inject(struct tpz_vcpu *v, const struct tpz_event *e)
 		tpz_dirty(v, TPZ_P_SHADOW);
 	}
 	x->vmcb->control.eventinj = info;
+	if (type == SVM_EVENT_TYPE_EXCEPTION)
+		x->unproven = true;
 }
 
 /* A virtual interrupt of the highest priority, whose acceptance traps before anything of it is seen (15.21.4) */
@@ -74,10 +76,10 @@ void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
  */
 static bool is_soft(u64 info, u8 vector)
 {
-	u64 type = (info & EVENT_TYPE) >> EVENT_TYPE_SHIFT;
+	u64 type = (info & SVM_EVENT_TYPE) >> SVM_EVENT_TYPE_SHIFT;
 
-	return type == EVENT_TYPE_SOFT ||
-		(type == EVENT_TYPE_EXCEPTION && (vector == X86_TRAP_BP || vector == X86_TRAP_OF));
+	return type == SVM_EVENT_TYPE_SOFT ||
+		(type == SVM_EVENT_TYPE_EXCEPTION && (vector == X86_TRAP_BP || vector == X86_TRAP_OF));
 }
 
 static bool is_injected_again(const struct svm_vcpu *x, u8 vector)
@@ -94,9 +96,9 @@ void svm_save_interrupted_event(struct tpz_vcpu *v)
 	struct svm_vcpu *x = to_svm(v);
 	u64 info = x->vmcb->control.exitintinfo;
 	struct tpz_event *e = &v->event;
-	u8 vector = info & EVENT_VECTOR;
+	u8 vector = info & SVM_EVENT_VECTOR;
 
-	if (likely(!(info & EVENT_VALID))) {
+	if (likely(!(info & SVM_EVENT_VALID))) {
 		x->injected.valid = false;
 		return;
 	}
@@ -107,9 +109,9 @@ void svm_save_interrupted_event(struct tpz_vcpu *v)
 		memset(e, 0, sizeof(*e));
 		e->valid = true;
 		e->vector = vector;
-		e->type = (info & EVENT_TYPE) >> EVENT_TYPE_SHIFT;
-		e->has_error = info & EVENT_EV;
-		e->error = e->has_error ? info >> EVENT_ERROR_SHIFT : 0;
+		e->type = (info & SVM_EVENT_TYPE) >> SVM_EVENT_TYPE_SHIFT;
+		e->has_error = info & SVM_EVENT_EV;
+		e->error = e->has_error ? info >> SVM_EVENT_ERROR_SHIFT : 0;
 	}
 	x->injected.valid = false;
 	/* Its delivery begins anew: the blocking that a begun NMI set must not forbid it */

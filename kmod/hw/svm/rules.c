@@ -144,30 +144,30 @@ static bool injects(const struct tpz_rule_ctx *ctx, u64 type)
 {
 	u64 event = get(ctx, VMCB_EVENTINJ);
 
-	return (event & EVENT_VALID) && (event & EVENT_TYPE) >> EVENT_TYPE_SHIFT == type;
+	return (event & SVM_EVENT_VALID) && (event & SVM_EVENT_TYPE) >> SVM_EVENT_TYPE_SHIFT == type;
 }
 
 static bool event_type(const struct tpz_rule_ctx *ctx, u32 field)
 {
-	return implies(get(ctx, field) & EVENT_VALID,
-		       injects(ctx, EVENT_TYPE_INTR) || injects(ctx, EVENT_TYPE_NMI) ||
-		       injects(ctx, EVENT_TYPE_EXCEPTION) || injects(ctx, EVENT_TYPE_SOFT));
+	return implies(get(ctx, field) & SVM_EVENT_VALID,
+		       injects(ctx, SVM_EVENT_TYPE_INTR) || injects(ctx, SVM_EVENT_TYPE_NMI) ||
+		       injects(ctx, SVM_EVENT_TYPE_EXCEPTION) || injects(ctx, SVM_EVENT_TYPE_SOFT));
 }
 
 #define NO_EXCEPTIONS	((u32)(BIT(2) | BIT(15) | BIT(20) | GENMASK_ULL(27, 22) | BIT(31)))	/* 8.2, table 8-1 */
 
 static bool event_vector(const struct tpz_rule_ctx *ctx, u32 field)
 {
-	u64 vector = get(ctx, field) & EVENT_VECTOR;
+	u64 vector = get(ctx, field) & SVM_EVENT_VECTOR;
 
-	return implies(injects(ctx, EVENT_TYPE_EXCEPTION), vector < 32 && !(NO_EXCEPTIONS & BIT(vector)));
+	return implies(injects(ctx, SVM_EVENT_TYPE_EXCEPTION), vector < 32 && !(NO_EXCEPTIONS & BIT(vector)));
 }
 
 #define VECTOR_BR	5	/* BOUND, which 64-bit code does not have */
 
 static bool event_mode(const struct tpz_rule_ctx *ctx, u32 arg)
 {
-	return implies(injects(ctx, EVENT_TYPE_EXCEPTION) && (get(ctx, VMCB_EVENTINJ) & EVENT_VECTOR) == VECTOR_BR,
+	return implies(injects(ctx, SVM_EVENT_TYPE_EXCEPTION) && (get(ctx, VMCB_EVENTINJ) & SVM_EVENT_VECTOR) == VECTOR_BR,
 		       !long_mode(ctx) || !(get(ctx, VMCB_CS_ATTRIBUTES) & VMCB_ATTR_L));
 }
 

@@ -41,6 +41,9 @@ struct svm_vcpu {
 	bool stepping;			/* RFLAGS.TF is ours: the window opens behind one instruction */
 	bool guest_tf;			/* TF as the guest has it */
 
+	/* enter.c: what a refused entry is explained by and undone from */
+	struct vmcb *before;		/* a copy from right before the entry, where @unproven */
+	bool unproven;			/* what the CPU checks was written since the last exit */
 	struct tpz_poked poke;
 };
 

@@ -168,11 +168,13 @@ int svm_vcpu_create(struct tpz_vcpu *v)
 	v->hw = x;
 	tpz_switch_init(&x->host, true);
 	x->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!x->vmcb) {
+	x->before = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!x->vmcb || !x->before) {
 		svm_vcpu_destroy(v);
 		return -ENOMEM;
 	}
 	x->vmcb_pa = __pa(x->vmcb);
+	x->unproven = true;
 	init_control(v->vm, &x->vmcb->control);
 	return 0;
 }
@@ -183,6 +185,7 @@ void svm_vcpu_destroy(struct tpz_vcpu *v)
 
 	if (!x)
 		return;
+	free_page((unsigned long)x->before);
 	free_page((unsigned long)x->vmcb);
 	kfree(x);
 	v->hw = NULL;

@@ -336,16 +336,16 @@ void vmcb_write(struct vmcb *vmcb, u32 field, u64 value);
 
 /* ---- 4. Events: EVENTINJ and EXITINTINFO (15.20) */
 
-#define EVENT_VECTOR		0xffULL
-#define EVENT_TYPE_SHIFT	8
-#define EVENT_TYPE		(7ULL << EVENT_TYPE_SHIFT)
-#define EVENT_TYPE_INTR		0ULL
-#define EVENT_TYPE_NMI		2ULL
-#define EVENT_TYPE_EXCEPTION	3ULL
-#define EVENT_TYPE_SOFT		4ULL	/* INT n */
-#define EVENT_EV		BIT_ULL(11)	/* the error code in bits 63:32 is valid */
-#define EVENT_VALID		BIT_ULL(31)
-#define EVENT_ERROR_SHIFT	32
+#define SVM_EVENT_VECTOR		0xffULL
+#define SVM_EVENT_TYPE_SHIFT	8
+#define SVM_EVENT_TYPE		(7ULL << SVM_EVENT_TYPE_SHIFT)
+#define SVM_EVENT_TYPE_INTR		0ULL
+#define SVM_EVENT_TYPE_NMI		2ULL
+#define SVM_EVENT_TYPE_EXCEPTION	3ULL
+#define SVM_EVENT_TYPE_SOFT		4ULL	/* INT n */
+#define SVM_EVENT_EV		BIT_ULL(11)	/* the error code in bits 63:32 is valid */
+#define SVM_EVENT_VALID		BIT_ULL(31)
+#define SVM_EVENT_ERROR_SHIFT	32
 
 /* ---- 5. Exit codes (appendix C, table C-1) */
 

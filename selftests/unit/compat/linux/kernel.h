@@ -7,7 +7,7 @@
 
 #include <linux/types.h>
 
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* As the kernel's: the length of what was written, not of what would have been. */
 __attribute__((format(printf, 3, 4)))
