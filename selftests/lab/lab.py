@@ -17,6 +17,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 
 import artefacts
 import image
@@ -29,7 +30,18 @@ from boot import LabBoot, kernel_flavour
 from machines import default_machines, machine_named, machine_names
 
 CHECKED_KERNELS = ["cloud", "generic", "cloud-6.12"]    # the module builds free of any warning for these
-OTHER_KERNELS = ["generic", "cloud-6.12"]               # the list `smoke` runs on these too (`all` in a long check)
+OTHER_KERNELS = ["generic", "cloud-6.12"]               # the list `smoke` runs on these too
+
+# A long check's parts, one after the other, each with its time: machine, kernel (None: the machine's own), lists.
+LONG_PARTS = [
+    ("svm-debug", None, ["all"]),
+    ("svm", None, ["all", "long"]),
+    ("vmx", None, ["all", "long"]),
+    ("svm", "cloud-7", ["smoke"]),
+    ("vmx", "cloud-7", ["smoke"]),
+    *((machine, flavour, ["all"]) for machine in ("svm", "vmx") for flavour in OTHER_KERNELS),
+]
+LONG_CHECKED_KERNELS = ["cloud-7"]
 
 
 def make(*words):
@@ -103,14 +115,14 @@ def run_boots(boots, jobs):
     return verdicts
 
 
-def add_boots(total, boots, verdicts):
-    """Add what came of boots to the total; tell it by machine and kernel, too."""
+def add_boots(total, boots, verdicts, more=""):
+    """Add what came of boots to the total; tell it by machine and kernel, too, with `more` words."""
     parts = {}
     for boot, result in zip(boots, verdicts):
         total.add(result)
         parts.setdefault((boot.machine["name"], boot.kernel.release), verdict.Verdict()).add(result)
     for (machine, release), part in parts.items():
-        total.parts.append(f"machine {machine}, Linux {release}: {part.totals()}")
+        total.parts.append(f"machine {machine}, Linux {release}: {part.totals()}{more}")
 
 
 def conclude(total):
@@ -177,28 +189,47 @@ def command_check(options):
     total = verdict.Verdict()
     if not options.tests:
         step(total, "every selftest is listed", listed)
-        for flavour in CHECKED_KERNELS:
+        for flavour in CHECKED_KERNELS + (LONG_CHECKED_KERNELS if options.long else []):
             step(total, f"checked build for the {flavour} kernel", make, "module-checked",
                  *kernels.named(flavour).build_words())
     boots = []
-    step(total, "build of modules, tools and selftests", lambda: boots.extend(check_boots(options)))
+    if not options.long:
+        step(total, "build of modules, tools and selftests", lambda: boots.extend(check_boots(options)))
     if not options.tests:
         step(total, "build of unit tests", make, "selftests")
         total.add(run_unit_tests())
         total.add(selfcheck.run(options, run_boots))
+    if options.long:
+        run_long_parts(total, options)
     add_boots(total, boots, run_boots(boots, options.jobs))
     return conclude(total)
 
 
 def check_boots(options):
-    """All boots of a check: every test on the machines' own kernels, and some (or all) on other kernels."""
-    boots = lab_boots(testlist.load(options.tests or (["all", "long"] if options.long else ["all"])), options)
+    """All boots of a check: every test on the machines' own kernels, and some on other kernels."""
+    boots = lab_boots(testlist.load(options.tests or ["all"]), options)
     if not options.tests:
         for flavour in OTHER_KERNELS:
             other = argparse.Namespace(**vars(options) | {"kernel": flavour})
-            tests = testlist.load(["all" if options.long else "smoke"])
-            boots = lab_boots(tests, other) + boots     # the slowest first
+            boots = lab_boots(testlist.load(["smoke"]), other) + boots      # the slowest first
     return boots
+
+
+def run_long_parts(total, options):
+    """A long check: part by part, each with the time it took."""
+    for machine, flavour, lists in LONG_PARTS:
+        if options.machine not in (None, machine):
+            continue
+        started, boots = time.monotonic(), []
+        part = argparse.Namespace(**vars(options) | {"machine": machine, "kernel": flavour})
+        tests = testlist.load(options.tests or lists)
+        step(total, f"build for machine {machine}, kernel {flavour or 'its own'}", lambda: boots.extend(lab_boots(tests, part)))
+        if flavour is None and machine_named(machine).get("checkers") and not options.tests:
+            total.add(selfcheck.run(part, run_boots))
+        verdicts = run_boots(boots, options.jobs)
+        add_boots(total, boots, verdicts, f"; {(time.monotonic() - started) / 60:.0f} min for {' and '.join(options.tests or lists)}")
+        if total.parts:
+            say(total.parts[-1])
 
 
 def command_selfcheck(options):

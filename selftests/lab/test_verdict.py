@@ -70,6 +70,10 @@ CASES = {
     "a forged token fails": lambda: problem_with("NO TOKEN", report(GOOD, end="@lab ffff done 0\n")),
     "an unclean end fails": lambda: problem_with("EMULATOR DIED", report(GOOD), ending="EMULATOR DIED: x"),
     "a warning taint fails": lambda: problem_with("TAINT", report(GOOD, end=f"@lab {TOKEN} done {12288 | 512}\n")),
+    "old microcode taints an emulated CPU":
+        lambda: boot(report(GOOD, end=f"@lab {TOKEN} done {12288 | 4}\n"), LOG + "x86/CPU: Running old microcode\n") == [],
+    "the same taint without that reason fails":
+        lambda: problem_with("(S)", report(GOOD, end=f"@lab {TOKEN} done {12288 | 4}\n")),
     "expected words must be there": lambda: problem_with("lacks", report(GOOD), expected=["sysrq triggered crash"]),
     "expected words are not held against the boot":
         lambda: boot(report(GOOD), LOG + "[ 3.0] Kernel panic - not syncing: sysrq triggered crash\n",

@@ -211,7 +211,7 @@ static void effective_addresses(void)
 	} cases[] = {
 		{ "[rax]", "\x8b\x40\x7f", 0, 0x800000000000007f, M64 },
 		{ "[r12+rcx*8-1]", "\x41\x8b\x44\xcc\xff", 0, 0x1234567f00000000 + 8 * 0x1ffffff00 - 1, M64 },
-		{ "wraps at 64 bits", "\x48\x8b\x84\x00\x01\x01\x01\x01", 0, 0x01010101, M64 },
+		{ "[rax+rax*2] wraps at 64 bits", "\x48\x8b\x84\x40\x01\x01\x01\x01", 0, 0x8000000001010101, M64 },
 		{ "[eax], 67h", "\x67\x8b\x40\x7f", 0, 0x7f, M64 },
 		{ "[r12d-1]", "\x67\x41\x8b\x44\x24\xff", 0, 0xffffffff, M64 },
 		{ "[rip+2]", "\x8b\x05\x02\x02\x02\x02", 0xffffffff80000000, 0xffffffff82020208, M64 },

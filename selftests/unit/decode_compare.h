@@ -340,18 +340,4 @@ static void set_up_views(void)
 	ZydisDecoderEnableMode(&views[VIEW_64_AMD], ZYDIS_DECODER_MODE_AMD_BRANCHES, ZYAN_TRUE);
 }
 
-static void begin(void)
-{
-	set_up_views();
-	memset(&counts, 0, sizeof(counts));
-	ktap_timeout(550);
-}
-
-static void conclude(void)
-{
-	ktap_diag("%lu compared: both decode %lu, both refuse %lu, explained %lu, wrong %lu", counts.compared, counts.valid,
-		  counts.invalid, counts.explained, counts.wrong);
-	CHECK_EQ(counts.wrong, 0UL);
-}
-
 #endif /* DECODE_COMPARE_H */

@@ -13,6 +13,20 @@
 #include "decode_compare.h"
 #include "decode_operands.h"
 
+static void begin(void)
+{
+	set_up_views();
+	memset(&counts, 0, sizeof(counts));
+	ktap_timeout(550);
+}
+
+static void conclude(void)
+{
+	ktap_diag("%lu compared: both decode %lu, both refuse %lu, explained %lu, wrong %lu", counts.compared, counts.valid,
+		  counts.invalid, counts.explained, counts.wrong);
+	CHECK_EQ(counts.wrong, 0UL);
+}
+
 /* Behind ModRM: a SIB byte (base rBP, index rSP: the special cases) and what else an instruction may want */
 static const u8 tail[TPZ_INSN_MAX] = { 0x25, 0x11, 0x82, 0x33, 0xf4, 0x55, 0xe6, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee };
 
