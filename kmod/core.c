@@ -11,6 +11,8 @@
 #include "host.h"
 #include "hw/hw.h"
 
+DEFINE_PER_CPU(bool, tpz_cpu_on);
+
 /* The interrupt itself is the message: it ends the stay in the guest */
 void tpz_kick(struct tpz_vcpu *v)
 {

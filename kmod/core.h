@@ -17,6 +17,7 @@
 #include <linux/kref.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
 #include <linux/sched.h>
@@ -87,6 +88,7 @@ struct tpz_cpu_state {
 	u64 cr2;		/* always right */
 	u64 cr3;
 	u64 cr4;
+	u64 cr8;		/* always right: the local APIC's task priority, where there is one */
 	u64 efer;
 	u64 pdpte[4];
 	struct tpz_segment seg[TPZ_SEGS];
@@ -307,6 +309,14 @@ struct tpz_vcpu {
 /* ------------------------------------------------------------------ core.c */
 
 extern bool tpz_test_mode;		/* module parameter test=1 */
+
+DECLARE_PER_CPU(bool, tpz_cpu_on);	/* cpus.c writes it, on that CPU with interrupts off */
+
+/* tpz_this_cpu_on() - is this CPU in virtualization operation (or may be, for each entry)? Preemption off */
+static inline bool tpz_this_cpu_on(void)
+{
+	return __this_cpu_read(tpz_cpu_on);
+}
 
 /**
  * tpz_kick() - make a vCPU look at its request word: out of the guest, or out of its sleep

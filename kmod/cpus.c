@@ -3,8 +3,8 @@
  * Every CPU into virtualization operation and out of it: at load or with the first VM, as CPUs come and go, around
  * suspend, before a reboot or kexec, and in a crash.
  *
- * A module's hotplug callback runs while a CPU still has (or already has) other threads on it, so "this CPU is on" is
- * the backend's per-CPU state, tested with interrupts off before each use.
+ * A module's hotplug callback runs while a CPU still has (or already has) other threads on it, so "this CPU is on"
+ * (tpz_this_cpu_on()) is asked before a vCPU is loaded, and with interrupts off before each entry.
  */
 #define pr_fmt(fmt) "trapeze: " fmt
 #include <linux/cpu.h>
@@ -19,8 +19,6 @@ static unsigned int users;		/* VMs alive, plus one with enable=load */
 static int hotplug_state = -1;		/* valid while users > 0 */
 static atomic_t cpus_on;
 static bool gone;			/* set once, before a reboot */
-
-static DEFINE_PER_CPU(bool, this_on);	/* that CPU, interrupts off */
 
 bool tpz_cpus_gone(void)
 {
@@ -38,22 +36,22 @@ static int on_here(void)
 {
 	int ret;
 
-	if (__this_cpu_read(this_on))
+	if (tpz_this_cpu_on())
 		return 0;
 	ret = READ_ONCE(gone) ? -ESHUTDOWN : tpz_hw->cpu_on();
 	if (ret)
 		return ret;
-	__this_cpu_write(this_on, true);
+	__this_cpu_write(tpz_cpu_on, true);
 	atomic_inc(&cpus_on);
 	return 0;
 }
 
 static void off_here(void)
 {
-	if (!__this_cpu_read(this_on))
+	if (!tpz_this_cpu_on())
 		return;
+	__this_cpu_write(tpz_cpu_on, false);	/* before: an NMI may look */
 	tpz_hw->cpu_off();
-	__this_cpu_write(this_on, false);
 	atomic_dec(&cpus_on);
 }
 

@@ -23,7 +23,7 @@
 static void load(struct tpz_vcpu *v, int cpu)
 {
 	v->cpu = cpu;
-	v->on_cpu = !tpz_hw->vcpu_load(v);
+	v->on_cpu = tpz_this_cpu_on() && !tpz_hw->vcpu_load(v);
 }
 
 static void unload(struct tpz_vcpu *v)
@@ -180,6 +180,7 @@ static bool serve_requests(struct tpz_vcpu *v)
 	return READ_ONCE(v->requests);
 }
 
+/* Never with the guest's FPU state in the registers: softirqs run here, and may use them */
 static void take_host_interrupts(struct tpz_vcpu *v)
 {
 	v->host_ran = true;
@@ -204,14 +205,17 @@ static int stay(struct tpz_vcpu *v)
 			return TPZ_RESUME;
 		deliver(v);
 		before = v->exit.reason;
-		if (unlikely(tpz_hw->enter(v)))
+		if (unlikely(!tpz_this_cpu_on() || tpz_hw->enter(v)))
 			return -ESHUTDOWN;
 		tpz_meters_begin(v->m);
 		charge_host(v, before, v->entered_tsc);
 		charge_exit(v);
 		tpz_meters_done(v->m);
-		if (v->exit.reason == TPZ_EXIT_HOST_INTERRUPT)
+		if (v->exit.reason == TPZ_EXIT_HOST_INTERRUPT) {
+			tpz_fpu_save(v);
 			take_host_interrupts(v);
+			tpz_fpu_load(v);
+		}
 		next = tpz_exit_fast(v);
 		if (next != TPZ_RESUME)
 			return next;
@@ -224,17 +228,19 @@ static int run_guest(struct tpz_vcpu *v)
 {
 	int next;
 
-	tpz_fpu_load(v);
+	preempt_disable();
 	local_irq_disable();
+	tpz_fpu_load(v);
 	guest_timing_enter_irqoff();
 	v->host_ran = true;
 	next = stay(v);
+	tpz_fpu_save(v);
 	tpz_host_guest_ran();
 	WRITE_ONCE(v->mode, TPZ_OUTSIDE);
 	take_host_interrupts(v);	/* a tick that ended the stay is charged as the guest's */
 	guest_timing_exit_irqoff();
 	local_irq_enable();
-	tpz_fpu_save(v);
+	preempt_enable();
 	return next;
 }
 

@@ -285,6 +285,8 @@ static const struct ktap_case svm_cases[] = {
 	{ "controls", svm_controls },
 	{ "event injection", svm_events },
 	{ "what QEMU's TCG lets in", svm_tcg_lets_in },
+	{ "what Bochs lets in", svm_bochs_lets_in },
+	{ "what both let in", svm_emulators_let_in },
 	{ "parts of the CPU that it may lack", svm_optional },
 	COMMON_CASES
 };

@@ -149,9 +149,10 @@ static bool try_nth(const struct call *call, unsigned int nth, bool *failed)
 	bool injected;
 	int ret;
 
+	*failed = false;
 	for (int i = 0; i < AGAIN; i++) {
 		ret = make(call, nth, &injected);
-		*failed = ret < 0;
+		*failed |= ret < 0;
 		if (ret < 0) {
 			CHECK_THAT(injected, "nothing was made to fail, yet: %s", strerror(errno));
 			CHECK_THAT(errno == ENOMEM, "allocation %u failed: %s", nth, strerror(errno));
@@ -237,17 +238,24 @@ static void new_vm(void)
 
 static int create_vcpu(void)
 {
-	struct tpz_create_vcpu create = { .size = sizeof(create), .id = 1 };
+	struct tpz_create_vcpu create = { .size = sizeof(create) };
 
 	return ioctl(vm_fd, TPZ_CREATE_VCPU, &create);
+}
+
+static void close_vm(void *unused)
+{
+	(void)unused;
+	if (vm_fd > 0)
+		close(vm_fd);
+	vm_fd = -1;
 }
 
 static void creating_a_vcpu(void)
 {
 	start();
+	ktap_defer(close_vm, NULL);
 	fail_each(&(struct call){ .before = new_vm, .make = create_vcpu, .undo = close_file }, true);
-	close(vm_fd);
-	vm_fd = -1;
 }
 
 static int open_meters(void)
@@ -440,7 +448,7 @@ static void about_to_touch(void)
 static int run(void)
 {
 	vcpu->run->reason = TPZ_EXIT_UNKNOWN;
-	if (!ioctl(vcpu->fd, TPZ_RUN))
+	if (!ioctl(vcpu->fd, TPZ_RUN, 0))
 		return 0;
 	if (errno == ENOMEM && vcpu->run->reason != TPZ_EXIT_INTERRUPTED)
 		errno = EPROTO;			/* told apart by the caller's check */

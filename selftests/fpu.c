@@ -405,8 +405,6 @@ static GUEST __u32 switch_xcr0(__u64 all)
 	GUEST_CHECK_EQ(guest_xgetbv(), 3);
 	GUEST_CHECK_EQ(xsave_size(), 576);
 	if (all & 4) {
-		GUEST_TRY(fault, "vpxor %%ymm0, %%ymm0, %%ymm0", (), ());
-		GUEST_CHECK_EQ(fault.vector, UD);
 		XSETBV(0, 7);
 		GUEST_CHECK_EQ(fault.vector, GUEST_NO_FAULT);
 		GUEST_CHECK_EQ(guest_xgetbv(), 7);
@@ -432,6 +430,31 @@ static GUEST __u32 switch_xcr0(__u64 all)
 	GUEST_CHECK_EQ(fault.vector, GP);
 	GUEST_CHECK_EQ(guest_xgetbv(), all);
 	return 9;
+}
+
+/* AVX without its bit in XCR0 */
+static GUEST __u32 use_avx(__u64 unused)
+{
+	struct guest_fault fault;
+
+	(void)unused;
+	enable_xsave(7);
+	XSETBV(0, 3);
+	GUEST_CHECK_EQ(fault.vector, GUEST_NO_FAULT);
+	GUEST_TRY(fault, "vpxor %%ymm0, %%ymm0, %%ymm0", (), ());
+	GUEST_CHECK_EQ(fault.vector, UD);
+	return 9;
+}
+
+static void xcr0_decides_on_avx(void)
+{
+	struct vcpu *vcpu = vm_with_vcpu();
+
+	if (best_level() < AVX)
+		SKIP("no AVX");
+	not_in_tcg("runs AVX instructions in a guest whatever its XCR0 says");
+	vcpu_start(vcpu, MODE_LONG, RING0, use_avx, 0);
+	CHECK_EQ(vcpu_finish(vcpu), 9);
 }
 
 static GUEST __u32 xsetbv_of_ring3(__u64 unused)
@@ -605,6 +628,7 @@ static const struct ktap_case cases[] = {
 	{ "registers survive migration", registers_survive_migration },
 	{ "the state group is the registers", the_state_group_is_the_registers },
 	{ "XCR0 is the guest's own", xcr0_is_the_guests_own },
+	{ "XCR0 decides on AVX", xcr0_decides_on_avx },
 	{ "a hidden component keeps its state", a_hidden_component_keeps_its_state },
 	{ "rounding is the guest's own", rounding_is_the_guests_own },
 	{ "PKRU is the guest's own", pkru_is_the_guests_own },

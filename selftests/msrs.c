@@ -13,7 +13,7 @@
 /* ------------------------------------------------------------------ every index */
 
 static const struct { __u32 first, count; } ranges[] = {
-	{ 0x0, 0x2000 }, { 0xc0000000, 0x2000 }, { 0x40000000, 0x40 }, { 0x4b564d00, 0x10 }, { 0xc0010000, 0x100 },
+	{ 0x0, 0x2000 }, { 0xc0000000, 0x2000 }, { 0x40000000, 0x40 }, { 0x4b564d00, 0x10 }, { 0xc0010000, 0x200 },
 	{ 0xc0011000, 0x40 }, { 0x80000000, 0x10 }, { 0xfffffff0, 0x10 },
 };
 
@@ -57,23 +57,30 @@ struct known {
 	__u32 first, last;
 	bool readonly;
 	__u64 devices;
+	bool intel;	/* Intel's alone */
 };
 
 static const struct known known[] = {
-	{ 0x10, 0x10, false, 0 },			/* TSC */
-	{ 0x11, 0x12, false, TPZ_DEVICE_KVMCLOCK },
-	{ 0x17, 0x17, true, 0 },			/* PLATFORM_ID */
-	{ 0x1b, 0x1b, false, TPZ_DEVICE_LAPIC },	/* APIC_BASE */
-	{ 0x8b, 0x8b, true, 0 },			/* microcode: takes 0 only */
-	{ 0x174, 0x176, false, 0 },			/* SYSENTER */
-	{ 0x1a0, 0x1a0, false, 0 },			/* MISC_ENABLE */
-	{ 0x1d9, 0x1d9, false, 0 },			/* DEBUGCTL */
-	{ 0x277, 0x277, false, 0 },			/* PAT */
-	{ 0x6e0, 0x6e0, false, TPZ_DEVICE_LAPIC },	/* TSC_DEADLINE */
-	{ 0xc0000080, 0xc0000084, false, 0 },		/* EFER, STAR, LSTAR, CSTAR, FMASK */
-	{ 0xc0000100, 0xc0000102, false, 0 },		/* FS, GS, KERNEL_GS base */
-	{ 0xc0000103, 0xc0000103, false, 0 },		/* TSC_AUX */
-	{ 0x4b564d00, 0x4b564d01, false, TPZ_DEVICE_KVMCLOCK },
+	{ 0x10, 0x10, false, 0, false },			/* TSC */
+	{ 0x11, 0x12, false, TPZ_DEVICE_KVMCLOCK, false },
+	{ 0x17, 0x17, true, 0, true },			/* PLATFORM_ID */
+	{ 0x1b, 0x1b, false, TPZ_DEVICE_LAPIC, false },	/* APIC_BASE */
+	{ 0x8b, 0x8b, true, 0, false },			/* microcode: takes 0 only */
+	{ 0x174, 0x176, false, 0, false },			/* SYSENTER */
+	{ 0x1a0, 0x1a0, false, 0, true },		/* MISC_ENABLE */
+	{ 0x1d9, 0x1d9, false, 0, false },			/* DEBUGCTL */
+	{ 0x277, 0x277, false, 0, false },			/* PAT */
+	{ 0x6e0, 0x6e0, false, TPZ_DEVICE_LAPIC, false },	/* TSC_DEADLINE */
+	{ 0xc0000080, 0xc0000084, false, 0, false },		/* EFER, STAR, LSTAR, CSTAR, FMASK */
+	{ 0xc0000100, 0xc0000102, false, 0, false },		/* FS, GS, KERNEL_GS base */
+	{ 0xc0000103, 0xc0000103, false, 0, false },		/* TSC_AUX */
+	{ 0x4b564d00, 0x4b564d01, false, TPZ_DEVICE_KVMCLOCK, false },
+};
+
+/* Of AMD's alone, in order too: what stock systems read there without a net. Reset values, which may be written again */
+static const __u32 amd_known[] = {
+	0xc0010010, 0xc0010015, 0xc001001a, 0xc001001b, 0xc001001d, 0xc001001f, 0xc0010055, 0xc0010058, 0xc0010114,
+	0xc0011029,
 };
 
 static void sweep_with(__u64 devices)
@@ -85,7 +92,7 @@ static void sweep_with(__u64 devices)
 	vcpu_start(vcpu, MODE_LONG, RING0, sweep, 0);
 	CHECK_EQ(vcpu_finish(vcpu), 1);
 	for (unsigned int k = 0; k < ARRAY_SIZE(known); k++) {
-		if (known[k].devices & ~devices)
+		if ((known[k].devices & ~devices) || (known[k].intel && machine.amd))
 			continue;
 		for (__u32 index = known[k].first; index <= known[k].last; index++, n++) {
 			/* The local APIC's own (apic.c tests them) */
@@ -95,6 +102,11 @@ static void sweep_with(__u64 devices)
 			CHECK_THAT(found[n].index == index, "found %#x, expected %#x", found[n].index, index);
 			CHECK_THAT(found[n].wrote == !known[k].readonly, "MSR %#x", index);
 		}
+	}
+	for (unsigned int k = 0; machine.amd && k < ARRAY_SIZE(amd_known); k++, n++) {
+		CHECK_LT(n, found_count);
+		CHECK_THAT(found[n].index == amd_known[k], "found %#x, expected %#x", found[n].index, amd_known[k]);
+		CHECK_THAT(found[n].wrote, "MSR %#x", amd_known[k]);
 	}
 	CHECK_THAT(n == found_count, "MSR %#x was not expected", found[n].index);
 	/* EOI and self-IPI are for writing alone. (A self-IPI of vector 0 is an error that nobody hears of) */
@@ -114,43 +126,68 @@ static void every_index_with_devices(void)
 /* ------------------------------------------------------------------ values */
 
 /* @value is taken and read back; or it is refused, and the register keeps what it held */
-static const struct value { __u32 index; __u64 value; bool refused; } values[] = {
-	{ 0x174, 0x8, false },			{ 0x174, 0xffff, false },
-	{ 0x175, 0xffff800000001000, false },
-	{ 0x176, 0x00007ffffffff000, false },
-	{ 0x277, 0x0007040600070406, false },	{ 0x277, 0x0706050401000607, false },
-	{ 0x277, 2, true },			{ 0x277, 3ULL << 56, true },
-	{ 0x277, 8, true },			{ 0x277, 0x80ULL << 32, true },
-	{ 0x1a0, 0x1801, false },		{ 0x1a0, 0, true },
-	{ 0x1a0, 0x1801 | 1ULL << 34, true },
-	{ 0x1d9, 0, false },			{ 0x1d9, 1ULL << 63, true },
-	{ 0x8b, 1, true },			{ 0x17, 0, true },
-	{ 0xc0000080, 0xd01, false },		{ 0xc0000080, 0xd00, false },
-	{ 0xc0000080, 0x501, false },		{ 0xc0000080, 0xd03, true },
-	{ 0xc0000080, 0xc01, true },		{ 0xc0000080, 0x1d01, true },
-	{ 0xc0000081, ~0ULL, false },		{ 0xc0000081, 0, false },
-	{ 0xc0000082, 0xffffffff81000000, false }, { 0xc0000082, NOT_CANONICAL, true },
-	{ 0xc0000082, 1ULL << 63, true },
-	{ 0xc0000083, 0xffff800000000000, false }, { 0xc0000083, NOT_CANONICAL, true },
-	{ 0xc0000084, 0xffffffff, false },	{ 0xc0000084, 0x47700, false },
-	{ 0xc0000084, 1ULL << 32, true },
-	{ 0xc0000102, 0xffff888000000000, false }, { 0xc0000102, NOT_CANONICAL, true },
-	{ 0xc0000102, 0x00007fffffffffff, false },
-	{ 0xc0000100, 0x00007fffffffffff, false }, { 0xc0000100, NOT_CANONICAL, true },
-	{ 0xc0000101, 0xffff800000000000, false }, { 0xc0000101, NOT_CANONICAL, true },
-	{ 0x175, NOT_CANONICAL, true },		{ 0x176, 1ULL << 63, true },
-	{ 0xc0000103, 0xffffffff, false },	{ 0xc0000103, 5, false },
-	{ 0xc0000103, 1ULL << 32, true },
+enum kind { ANY = 1, INTEL = 2, ADDRESS = 4 };	/* INTEL: on Intel's alone. ADDRESS: must be canonical; the guest has it itself */
+
+static const struct value { __u32 index; __u64 value; bool refused; enum kind kind; } values[] = {
+	{ 0x174, 0x8, false, ANY },
+	{ 0x174, 0xffff, false, ANY },
+	{ 0x175, 0xffff800000001000, false, ANY },
+	{ 0x176, 0x00007ffffffff000, false, ANY },
+	{ 0x277, 0x0007040600070406, false, ANY },
+	{ 0x277, 0x0706050401000607, false, ANY },
+	{ 0x277, 2, true, ANY },
+	{ 0x277, 3ULL << 56, true, ANY },
+	{ 0x277, 8, true, ANY },
+	{ 0x277, 0x80ULL << 32, true, ANY },
+	{ 0x1a0, 0x1801, false, INTEL },
+	{ 0x1a0, 0, true, INTEL },
+	{ 0x1a0, 0x1801 | 1ULL << 34, true, INTEL },
+	{ 0x1d9, 0, false, ANY },
+	{ 0x1d9, 1ULL << 63, true, ANY },
+	{ 0x8b, 1, true, ANY },
+	{ 0x17, 0, true, INTEL },
+	{ 0xc0000080, 0xd01, false, ANY },
+	{ 0xc0000080, 0xd00, false, ANY },
+	{ 0xc0000080, 0x501, false, ANY },
+	{ 0xc0000080, 0xd03, true, ANY },
+	{ 0xc0000080, 0xc01, true, ANY },
+	{ 0xc0000080, 0x1d01, true, ANY },
+	{ 0xc0000081, ~0ULL, false, ANY },
+	{ 0xc0000081, 0, false, ANY },
+	{ 0xc0000082, 0xffffffff81000000, false, ANY },
+	{ 0xc0000082, NOT_CANONICAL, true, ANY },
+	{ 0xc0000082, 1ULL << 63, true, ANY },
+	{ 0xc0000083, 0xffff800000000000, false, ANY },
+	{ 0xc0000083, NOT_CANONICAL, true, ANY },
+	{ 0xc0000084, 0xffffffff, false, ANY },
+	{ 0xc0000084, 0x47700, false, ANY },
+	{ 0xc0000084, 1ULL << 32, true, ANY },
+	{ 0xc0000102, 0xffff888000000000, false, ANY },
+	{ 0xc0000102, NOT_CANONICAL, true, ADDRESS },
+	{ 0xc0000102, 0x00007fffffffffff, false, ANY },
+	{ 0xc0000100, 0x00007fffffffffff, false, ANY },
+	{ 0xc0000100, NOT_CANONICAL, true, ADDRESS },
+	{ 0xc0000101, 0xffff800000000000, false, ANY },
+	{ 0xc0000101, NOT_CANONICAL, true, ADDRESS },
+	{ 0x175, NOT_CANONICAL, true, INTEL | ADDRESS },
+	{ 0x176, 1ULL << 63, true, INTEL | ADDRESS },
+	{ 0xc0000103, 0xffffffff, false, ANY },
+	{ 0xc0000103, 5, false, ANY },
+	{ 0xc0000103, 1ULL << 32, true, INTEL },
 };
 
-static GUEST __u32 write_values(__u64 unused)
+/* Those of these kinds, each of which must be in @kinds */
+static GUEST __u32 write_values(__u64 kinds)
 {
 	struct guest_fault fault;
 
-	(void)unused;
 	for (unsigned int i = 0; i < ARRAY_SIZE(values); i++) {
 		const struct value *v = &values[i];
-		__u64 before = rdmsr(v->index), after;
+		__u64 before, after;
+
+		if (v->kind & ~kinds || (v->kind & ADDRESS) != (kinds & ADDRESS))
+			continue;
+		before = rdmsr(v->index);
 
 		GUEST_TRY(fault, "wrmsr", (), ("c"((__u64)v->index), "a"(v->value), "d"(v->value >> 32)));
 		after = rdmsr(v->index);
@@ -160,17 +197,28 @@ static GUEST __u32 write_values(__u64 unused)
 	return 0xffff;
 }
 
-static void values_are_checked(void)
+static void check_values(unsigned int kinds)
 {
 	struct vcpu *vcpu = vm_with_vcpu();
 	__u32 i;
 
-	vcpu_start(vcpu, MODE_LONG, RING0, write_values, 0);
+	vcpu_start(vcpu, MODE_LONG, RING0, write_values, kinds | (machine.amd ? 0 : INTEL));
 	i = vcpu_finish(vcpu);
 	if (i < ARRAY_SIZE(values))
 		FAIL("MSR %#x, value %#llx: must be %s", values[i].index, values[i].value,
 		     values[i].refused ? "refused" : "taken");
 	CHECK_EQ(i, 0xffff);
+}
+
+static void values_are_checked(void)
+{
+	check_values(ANY);
+}
+
+static void addresses_are_canonical(void)
+{
+	not_in_tcg("takes any address into FS_BASE, GS_BASE and KERNEL_GS_BASE");
+	check_values(ADDRESS);
 }
 
 /* ------------------------------------------------------------------ effects */
@@ -296,6 +344,7 @@ static const struct ktap_case cases[] = {
 	{ "every index", every_index },
 	{ "every index, with a local APIC and the clock", every_index_with_devices },
 	{ "values are checked", values_are_checked },
+	{ "addresses are canonical", addresses_are_canonical },
 	{ "FS, GS and SWAPGS", bases_work },
 	{ "TSC and TSC_AUX", tsc_works },
 	{ "each VM has its own", each_has_its_own },

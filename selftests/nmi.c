@@ -39,7 +39,7 @@ static inline void send_nmi(void)
 	wrmsr(APIC_ICR, MODE_NMI);
 }
 
-static struct vcpu *machine(guest_handler handler)
+static struct vcpu *new_machine(guest_handler handler)
 {
 	struct vcpu *vcpu = vm_with_vcpu(.devices = TPZ_DEVICES_PC);
 
@@ -53,7 +53,7 @@ static struct vcpu *machine(guest_handler handler)
 #define start(guest, handler)	start_at((uintptr_t)(guest), handler)
 static struct vcpu *start_at(uintptr_t guest, guest_handler handler)
 {
-	struct vcpu *vcpu = machine(handler);
+	struct vcpu *vcpu = new_machine(handler);
 
 	vcpu_start_at(vcpu, MODE_LONG, RING0, guest, 0);
 	return vcpu;
@@ -159,7 +159,7 @@ static void any_iret(void)
 
 static void iret_cut_off(void)
 {
-	struct vcpu *vcpu = machine(send_two_more);
+	struct vcpu *vcpu = new_machine(send_two_more);
 	void *gdt = vm_add_memory(vcpu->vm, SLOT_TEST, GDT_GPA, PAGE, 0);
 	struct tpz_state state = vcpu_start_state(vcpu, MODE_LONG, RING0, (uintptr_t)send_one, 0);
 	struct tpz_events events;
@@ -220,7 +220,7 @@ extern const char after_iret[];
 
 static __u64 taken_at(struct tpz_events wanted)
 {
-	struct vcpu *vcpu = machine(note);
+	struct vcpu *vcpu = new_machine(note);
 	struct tpz_state state = vcpu_start_state(vcpu, MODE_LONG, RING0, (uintptr_t)nops_and_iret, 0);
 
 	state.groups |= TPZ_STATE_EVENTS;

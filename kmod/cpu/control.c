@@ -189,18 +189,13 @@ bool tpz_xcr0_valid(const struct tpz_vcpu *v, u64 xcr0)
 	return !avx512 || (avx512 == XFEATURE_MASK_AVX512 && (xcr0 & XFEATURE_MASK_YMM));
 }
 
-u64 tpz_get_cr8(struct tpz_vcpu *v)
-{
-	return v->apic ? tpz_apic_get_cr8(v) : v->processor->cr8;
-}
-
 int tpz_set_cr8(struct tpz_vcpu *v, u64 cr8)
 {
-	if (v->apic)
-		return tpz_apic_set_cr8(v, cr8);
-	if (cr8 > 15)
+	if (cr8 > 15)				/* SDM vol. 3A, 2.5, "CR8" */
 		return -EINVAL;
-	v->processor->cr8 = cr8;
+	v->s.cr8 = cr8;
+	if (v->apic)
+		tpz_apic_set_cr8(v);
 	return 0;
 }
 
@@ -242,7 +237,7 @@ static void mov_from_cr(struct tpz_vcpu *v, const struct tpz_exit *x)
 		value = v->s.cr4;
 		break;
 	case 8:
-		value = tpz_get_cr8(v);
+		value = v->s.cr8;
 		break;
 	}
 	tpz_set_gpr(v, x->cr.reg, tpz_long_mode(v) ? value : (u32)value);
@@ -332,6 +327,9 @@ TPZ_HANDLER(tpz_on_xsetbv)
 {
 	const u64 value = (u32)v->s.gpr[TPZ_RAX] | v->s.gpr[TPZ_RDX] << 32;
 
+	tpz_fetch(v, TPZ_P_CR4);
+	if (!(v->s.cr4 & X86_CR4_OSXSAVE))	/* a CPU raises it before the trap; QEMU's TCG does not */
+		return tpz_inject_ud(v);
 	if (tpz_cpl(v) || (u32)v->s.gpr[TPZ_RCX] || !tpz_xcr0_valid(v, value))
 		return tpz_inject_gp(v);
 	v->s.xcr0 = value;

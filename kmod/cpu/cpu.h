@@ -30,8 +30,7 @@
  * What a processor asks of what stands around it, and so of the layers above this one: described in irq/irq.h and
  * time/time.h, declared here so that no file of cpu/ includes a header from above.
  */
-u64 tpz_apic_get_cr8(struct tpz_vcpu *v);
-int tpz_apic_set_cr8(struct tpz_vcpu *v, u64 cr8);
+void tpz_apic_set_cr8(struct tpz_vcpu *v);	/* v->s.cr8 was written */
 int tpz_apic_check_base(const struct tpz_vcpu *v, u64 value);
 void tpz_apic_get_state(struct tpz_vcpu *v, struct tpz_lapic *st);
 int tpz_apic_check_state(const struct tpz_vcpu *v, const struct tpz_lapic *st, char *bad, size_t bad_bytes);
@@ -167,7 +166,6 @@ int tpz_set_cr3(struct tpz_vcpu *v, u64 cr3);
 int tpz_set_cr4(struct tpz_vcpu *v, u64 cr4);
 int tpz_set_efer(struct tpz_vcpu *v, u64 efer);
 bool tpz_xcr0_valid(const struct tpz_vcpu *v, u64 xcr0);
-u64 tpz_get_cr8(struct tpz_vcpu *v);		/* the local APIC's task priority, or a word of its own without one */
 int tpz_set_cr8(struct tpz_vcpu *v, u64 cr8);
 
 /* ---- msr.c */
@@ -238,7 +236,7 @@ void tpz_fpu_destroy(struct tpz_vcpu *v);
 /**
  * tpz_fpu_load() - the host's state out of the registers (kernel_fpu_begin), the guest's in
  * tpz_fpu_save() - the guest's out, kernel_fpu_end
- * Context: both with interrupts on; preemption is off in between. XCR0 is the backend's (host.h) at the entry.
+ * Context: interrupts off, from the one to the other. XCR0 is the backend's (hw/switch.h) at the entry.
  */
 void tpz_fpu_load(struct tpz_vcpu *v);
 void tpz_fpu_save(struct tpz_vcpu *v);

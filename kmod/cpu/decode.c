@@ -160,7 +160,7 @@ static enum tpz_opcode_map map_numbered(enum tpz_encoding encoding, u8 number)
 		[8] = TPZ_MAP_XOP8, [9] = TPZ_MAP_XOP9, [10] = TPZ_MAP_XOPA,
 	};
 
-	return number < ARRAY_SIZE(maps) && tpz_opcodes[maps[number]][encoding] ? maps[number] : TPZ_MAP_ONE;
+	return number < ARRAY_SIZE(maps) && tpz_map_exists(maps[number], encoding) ? maps[number] : TPZ_MAP_ONE;
 }
 
 /* The bytes behind the first one, with R, X, B, R', vvvv and V' upside down, as they stand there */
@@ -245,16 +245,6 @@ static void address_16(struct tpz_insn *insn, u8 mod, u8 rm)
 	}
 }
 
-/* VSIB: the index register is a vector, each element of it an address of its own. None is given then */
-static bool has_vector_index(const struct tpz_insn *insn)
-{
-	if (insn->map != TPZ_MAP_0F38 || insn->encoding == TPZ_LEGACY)
-		return false;
-	return (insn->opcode >= 0x90 && insn->opcode <= 0x93) ||
-	       (insn->encoding == TPZ_EVEX && ((insn->opcode >= 0xa0 && insn->opcode <= 0xa3) ||
-					       insn->opcode == 0xc6 || insn->opcode == 0xc7));
-}
-
 /* Tables 2-2 and 2-3 of SDM vol. 2A; REX.B does not change which rm means SIB or a displacement alone */
 static int address_32(struct decoder *d, u8 mod, u8 rm)
 {
@@ -271,7 +261,7 @@ static int address_32(struct decoder *d, u8 mod, u8 rm)
 		insn->base = rm | d->b;
 		insn->index = (sib >> 3 & 7) | d->x;
 		insn->scale = sib >> 6;
-		if (insn->index == 4 || has_vector_index(insn)) {
+		if (insn->index == 4 || tpz_has_vector_index(insn)) {
 			insn->index = TPZ_NO_REG;
 			insn->scale = 0;
 		}
@@ -321,121 +311,12 @@ static int read_modrm(struct decoder *d, char shape)
 	return 0;
 }
 
-/* -- what exists --------------------------------------------------------------------------------------------------- */
-
-/* Where more than the opcode, ModRM.reg and the mandatory prefix says which instruction it is */
-static bool register_form_exists(const struct tpz_insn *insn, char form)
-{
-	u8 reg = insn->modrm >> 3 & 7, rm = insn->modrm & 7;
-
-	switch (form) {
-	case 't':		/* XABORT, XBEGIN */
-		return reg == 0 || rm == 0;
-	case 'H': case 'U':	/* HRESET, TILERELEASE, TILEZERO */
-		return rm == 0;
-	case 'x': case '(': case ')': case '[':
-		return tpz_x87_registers[insn->opcode & 7] >> (insn->modrm & 0x3f) & 1;
-	case '@':
-		return tpz_forms_0f01[reg] >> (4 * rm + insn->mandatory) & 1;
-	case 'C':		/* CR0 to CR8, or CR0 behind LOCK: CR8 on AMD (APM vol. 3, "MOV CRn") */
-		return insn->reg <= 8 && (!insn->lock || insn->reg == 0);
-	case 'D':
-		return insn->reg < 8;
-	default:
-		return true;
-	}
-}
-
-/* LOCK: only before those that read, modify and write memory (SDM vol. 2A, "LOCK") */
-static bool takes_lock(const struct tpz_insn *insn)
-{
-	u8 reg = insn->modrm >> 3 & 7;
-
-	if (insn->map == TPZ_MAP_0F && (insn->opcode == 0x20 || insn->opcode == 0x22))
-		return true;
-	if (!insn->has_memory)
-		return false;
-	if (insn->map == TPZ_MAP_ONE) {
-		switch (insn->opcode) {
-		case 0x00 ... 0x35:
-			return (insn->opcode & 7) < 2;
-		case 0x80 ... 0x83:
-			return reg != 7;
-		case 0x86: case 0x87:
-			return true;
-		case 0xf6: case 0xf7:
-			return reg == 2 || reg == 3;
-		case 0xfe: case 0xff:
-			return reg < 2;
-		}
-	} else if (insn->map == TPZ_MAP_0F) {
-		switch (insn->opcode) {
-		case 0xab: case 0xb3: case 0xbb: case 0xb0: case 0xb1: case 0xc0: case 0xc1:
-			return true;
-		case 0xba:
-			return reg > 4;
-		case 0xc7:
-			return reg == 1;
-		}
-	}
-	return false;
-}
-
-static char form_of(const struct tpz_insn *insn)
-{
-	return tpz_opcodes[insn->map][insn->encoding][insn->opcode];
-}
-
-/* Gathers, scatters and the moves of tiles have an index register: SIB (SDM vol. 2A, 2.3.12; vol. 2A, 2.6) */
-static bool memory_form_exists(const struct tpz_insn *insn, char form)
-{
-	return (!has_vector_index(insn) && form != 'N') || (insn->address_bytes != 2 && (insn->modrm & 7) == 4);
-}
-
-/* Whether any ModRM could make it an instruction */
-static bool opcode_exists(const struct tpz_insn *insn)
-{
-	char form = form_of(insn);
-	const struct tpz_forms *forms = &tpz_forms[(u8)form];
-
-	if (form == 'L' && insn->mode == TPZ_DECODE_64)
-		return false;
-	return (forms->memory | forms->registers) & (0x11111111u << insn->mandatory);
-}
-
-static bool instruction_exists(const struct tpz_insn *insn)
-{
-	char form = form_of(insn);
-	const struct tpz_forms *forms = &tpz_forms[(u8)form];
-	u8 reg = insn->modrm >> 3 & 7;
-
-	if (!((insn->has_memory ? forms->memory : forms->registers) >> (4 * reg + insn->mandatory) & 1))
-		return false;
-	if (insn->has_modrm && !(insn->has_memory ? memory_form_exists(insn, form) : register_form_exists(insn, form)))
-		return false;
-	return !insn->lock || takes_lock(insn);
-}
-
 /* -- sizes --------------------------------------------------------------------------------------------------------- */
-
-/* How the operand size of an instruction without VEX, EVEX, XOP comes about; tpz_sizes_one has the legend */
-static char size_rule(const struct tpz_insn *insn)
-{
-	u8 reg = insn->modrm >> 3 & 7;
-	char rule;
-
-	if (insn->map > TPZ_MAP_0F)
-		return '-';
-	rule = (insn->map == TPZ_MAP_ONE ? tpz_sizes_one : tpz_sizes_0f)[insn->opcode];
-	if (rule == 'f')	/* the group of INC, DEC, near and far CALL and JMP, PUSH */
-		return reg == 2 || reg == 4 ? 'n' : reg == 6 ? 's' : '-';
-	return rule;
-}
 
 static u8 operand_bytes(const struct tpz_insn *insn)
 {
 	u8 bytes = (insn->mode == TPZ_DECODE_16) != insn->opsize ? 2 : 4;
-	char rule = size_rule(insn);
+	char rule = tpz_size_rule(insn);
 
 	if (insn->encoding != TPZ_LEGACY)
 		return insn->rex_w && insn->mode == TPZ_DECODE_64 ? 8 : 4;
@@ -461,23 +342,6 @@ static u8 address_bytes(const struct tpz_insn *insn)
 }
 
 /* -- immediates ---------------------------------------------------------------------------------------------------- */
-
-static char shape_of(const struct tpz_insn *insn)
-{
-	switch (insn->map) {
-	case TPZ_MAP_ONE:
-		return tpz_shapes_one[insn->opcode];
-	case TPZ_MAP_0F:
-		return tpz_shapes_0f[insn->opcode];
-	case TPZ_MAP_0F3A:
-	case TPZ_MAP_XOP8:
-		return 'b';
-	case TPZ_MAP_XOPA:
-		return 'z';
-	default:
-		return 'm';
-	}
-}
 
 /* How many bytes of immediate there are; *@second of another one behind it */
 static u8 immediate_bytes(const struct tpz_insn *insn, char shape, u8 *second)
@@ -560,7 +424,7 @@ static int read_3dnow_opcode(struct decoder *d)
 	insn->map = TPZ_MAP_3DNOW;
 	insn->opcode = insn->immediate;
 	insn->immediate = insn->immediate_bytes = 0;
-	return opcode_exists(insn) ? 0 : -EINVAL;
+	return tpz_opcode_exists(insn) ? 0 : -EINVAL;
 }
 
 /* -- all of it ----------------------------------------------------------------------------------------------------- */
@@ -593,18 +457,18 @@ static int decode(struct decoder *d)
 	ret = read_opcode(d);
 	if (ret)
 		return ret;
-	if (!opcode_exists(insn))
+	if (!tpz_opcode_exists(insn))
 		return -EINVAL;
 	insn->address_bytes = address_bytes(insn);
 	implied_segment(d);
 	insn->rm = (insn->opcode & 7) | d->b;
-	shape = shape_of(insn);
+	shape = tpz_shape(insn);
 	if (strchr("mrbzsS", shape)) {
 		ret = read_modrm(d, shape);
 		if (ret)
 			return ret;
 	}
-	if (!instruction_exists(insn))
+	if (!tpz_form_exists(insn))
 		return -EINVAL;
 	insn->operand_bytes = operand_bytes(insn);
 	if (insn->has_memory)

@@ -42,14 +42,19 @@ enum tpz_mandatory { TPZ_PREFIX_NONE, TPZ_PREFIX_66, TPZ_PREFIX_F3, TPZ_PREFIX_F
  * @lock, @repne, @rep, @opsize, @addrsize: prefixes F0, F2, F3, 66h, 67h that are there (of F2 and F3 the last one)
  * @rex_w, @has_rex: REX.W (or VEX.W, EVEX.W); a REX prefix right before the opcode
  * @reg: ModRM.reg, extended
- * @rm: ModRM.rm of a register operand, extended (has_modrm, !has_memory); or the opcode's own register
- * @vvvv: VEX and EVEX: the second source
- * @has_memory: ModRM names memory: @base, @index, @scale (shift: 0 to 3), @displacement, @rip_relative
+ * @rm: ModRM.rm of a register operand, extended (has_modrm, !has_memory); or the opcode's own register. As in @reg, of byte
+ *	instructions without REX 4 to 7 are AH, CH, DH, BH
+ * @vvvv: VEX, EVEX and XOP: the second source
+ * @has_memory: ModRM names memory: @base, @index, @scale (shift: 0 to 3), @displacement, @rip_relative. MOV to and from control
+ *	and debug registers never do. With a vector of indices (VSIB) @index is TPZ_NO_REG: each element has its own
  * @segment: of the memory operand: the override, else what its base register implies (enum tpz_seg). For string
- *	instructions, of their source
- * @operand_bytes: 2, 4 or 8: of an operand whose size is not fixed by the opcode
+ *	instructions, of their source; of their destination, ES, where they have no source in memory
+ * @operand_bytes: 2, 4 or 8: of an operand whose size is not fixed by the opcode. IN, OUT, INS, OUTS: 2 or 4
  * @address_bytes: 2, 4 or 8
- * @immediate: sign-extended where the opcode says so, else zero-extended; far pointers: the offset (the selector is @immediate2)
+ * @displacement: sign-extended. EVEX multiplies one of a single byte by the size of its memory operand: not done here
+ * @immediate: sign-extended where the opcode says so, else zero-extended; far pointers: the offset (the selector is
+ *	@immediate2); MOV with an offset alone (A0 to A3): that, and @has_memory is false
+ * @immediate2: second immediate of ENTER, EXTRQ, INSERTQ
  */
 struct tpz_insn {
 	u8 bytes;
@@ -74,16 +79,16 @@ struct tpz_insn {
 
 /**
  * tpz_decode() - decode one instruction
- * @insn: the answer
+ * @insn: the answer, whole only where 0 is returned
  * @code: the bytes at RIP
  * @count: how many there are; more than TPZ_INSN_MAX are not looked at
  * @mode: the code segment's
  *
  * Judges only what the bytes say: an instruction that this CPU does not have, or that the mode of the guest forbids,
- * decodes all the same if the opcode map has it.
+ * decodes all the same if the opcode map has it. Documentation/decoder.md says what that means for VEX and EVEX.
  *
- * Return: 0; -EAGAIN: the instruction is longer than @count (below TPZ_INSN_MAX); -EINVAL: the opcode map has no such
- * instruction (#UD); -E2BIG: it is longer than 15 bytes (#GP). Context: any.
+ * Return: 0; -EAGAIN: that depends on bytes behind @count (below TPZ_INSN_MAX); -EINVAL: the opcode map has no such
+ * instruction, or it cannot have the LOCK that is there (#UD); -E2BIG: it is longer than 15 bytes (#GP). Context: any.
  */
 int tpz_decode(struct tpz_insn *insn, const u8 *code, unsigned int count, enum tpz_decode_mode mode);
 
@@ -92,7 +97,8 @@ int tpz_decode(struct tpz_insn *insn, const u8 *code, unsigned int count, enum t
  * @gpr: the general registers, indexed by enum tpz_gpr
  * @rip: of the instruction
  *
- * Return: base + index << scale + displacement, cut to the address size. No segment base is added.
+ * Return: base + index << scale + displacement, or the offset of MOV A0 to A3, cut to the address size. No segment base is
+ * added.
  */
 u64 tpz_effective_address(const struct tpz_insn *insn, const u64 *gpr, u64 rip);
 

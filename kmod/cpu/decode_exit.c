@@ -180,6 +180,7 @@ static int fill_exception(struct tpz_vcpu *v, const struct tpz_insn *insn, struc
 #define REP		BIT(4)	/* F3 stands before */
 #define REPNE		BIT(5)	/* F2 */
 #define OPSIZE		BIT(6)	/* 66h */
+#define RING0		BIT(7)	/* privileged: QEMU's TCG looks at some intercepts before it looks at the CPL */
 
 struct form {
 	u8 map;
@@ -195,7 +196,7 @@ struct form {
 #define OF_0F		TPZ_MAP_0F
 #define OF_ONE		TPZ_MAP_ONE
 
-/* Where a handler raises #UD or #GP, operands are of no interest */
+/* Where a handler raises #UD or #GP anyway, neither operands nor privilege are of interest */
 static const struct form *const forms[TPZ_EXIT_COUNT] = {
 	[TPZ_EXIT_EXCEPTION] = FORMS({ OF_ONE, 0xcc, 0, 0, fill_exception },	/* INT3 */
 				     { OF_ONE, 0xce, 0, 0, fill_exception },	/* INTO */
@@ -206,12 +207,12 @@ static const struct form *const forms[TPZ_EXIT_COUNT] = {
 				       { OF_ONE, 0xff, DIGIT | MEMORY, 5 },	/* JMP far */
 				       { OF_ONE, 0xcf }),			/* IRET */
 	[TPZ_EXIT_CPUID]     = FORMS({ OF_0F, 0xa2 }),
-	[TPZ_EXIT_HLT]	     = FORMS({ OF_ONE, 0xf4 }),
-	[TPZ_EXIT_INVD]	     = FORMS({ OF_0F, 0x08 }),
-	[TPZ_EXIT_WBINVD]    = FORMS({ OF_0F, 0x09 },				/* with F3: WBNOINVD */
-				     { OF_0F, 0x08, 0, 0, fill_reason }),
-	[TPZ_EXIT_INVLPG]    = FORMS({ OF_0F, 0x01, DIGIT | MEMORY, 7, fill_invlpg }),
-	[TPZ_EXIT_INVPCID]   = FORMS({ TPZ_MAP_0F38, 0x82, MEMORY, 0, fill_insn }),
+	[TPZ_EXIT_HLT]	     = FORMS({ OF_ONE, 0xf4, RING0 }),
+	[TPZ_EXIT_INVD]	     = FORMS({ OF_0F, 0x08, RING0 }),
+	[TPZ_EXIT_WBINVD]    = FORMS({ OF_0F, 0x09, RING0 },			/* with F3: WBNOINVD */
+				     { OF_0F, 0x08, RING0, 0, fill_reason }),
+	[TPZ_EXIT_INVLPG]    = FORMS({ OF_0F, 0x01, DIGIT | MEMORY | RING0, 7, fill_invlpg }),
+	[TPZ_EXIT_INVPCID]   = FORMS({ TPZ_MAP_0F38, 0x82, MEMORY | RING0, 0, fill_insn }),
 	[TPZ_EXIT_RDPMC]     = FORMS({ OF_0F, 0x33 }),
 	[TPZ_EXIT_RDTSC]     = FORMS({ OF_0F, 0x31 },
 				     { OF_0F, 0x01, MODRM, 0xf9, fill_reason }),
@@ -235,10 +236,10 @@ static const struct form *const forms[TPZ_EXIT_COUNT] = {
 				     { OF_0F, 0xc7, DIGIT | MEMORY, 7 },	/* VMPTRST */
 				     { TPZ_MAP_0F38, 0x80, MEMORY },		/* INVEPT */
 				     { TPZ_MAP_0F38, 0x81, MEMORY }),		/* INVVPID */
-	[TPZ_EXIT_CR]	     = FORMS({ OF_0F, 0x20, 0, 0, fill_mov_cr },
-				     { OF_0F, 0x22, 0, 0, fill_mov_cr },
-				     { OF_0F, 0x06, 0, 0, fill_clts },
-				     { OF_0F, 0x01, DIGIT, 6, fill_lmsw },
+	[TPZ_EXIT_CR]	     = FORMS({ OF_0F, 0x20, RING0, 0, fill_mov_cr },
+				     { OF_0F, 0x22, RING0, 0, fill_mov_cr },
+				     { OF_0F, 0x06, RING0, 0, fill_clts },
+				     { OF_0F, 0x01, DIGIT | RING0, 6, fill_lmsw },
 				     { OF_0F, 0x01, DIGIT, 4, fill_smsw }),
 	[TPZ_EXIT_DR]	     = FORMS({ OF_0F, 0x21, 0, 0, fill_dr },
 				     { OF_0F, 0x23, 0, 0, fill_dr }),
@@ -248,20 +249,20 @@ static const struct form *const forms[TPZ_EXIT_COUNT] = {
 				     { OF_ONE, 0xe6, 0, 0, fill_io }, { OF_ONE, 0xe7, 0, 0, fill_io },
 				     { OF_ONE, 0xec, 0, 0, fill_io }, { OF_ONE, 0xed, 0, 0, fill_io },
 				     { OF_ONE, 0xee, 0, 0, fill_io }, { OF_ONE, 0xef, 0, 0, fill_io }),
-	[TPZ_EXIT_MSR_READ]  = FORMS({ OF_0F, 0x32 }),
-	[TPZ_EXIT_MSR_WRITE] = FORMS({ OF_0F, 0x30 }),
+	[TPZ_EXIT_MSR_READ]  = FORMS({ OF_0F, 0x32, RING0 }),
+	[TPZ_EXIT_MSR_WRITE] = FORMS({ OF_0F, 0x30, RING0 }),
 	[TPZ_EXIT_MWAIT]     = FORMS({ OF_0F, 0x01, MODRM, 0xc9 }, { OF_0F, 0x01, MODRM, 0xfb }),
 	[TPZ_EXIT_MONITOR]   = FORMS({ OF_0F, 0x01, MODRM, 0xc8 }, { OF_0F, 0x01, MODRM, 0xfa }),
 	[TPZ_EXIT_PAUSE]     = FORMS({ OF_ONE, 0x90, REP }),
 	[TPZ_EXIT_DT_ACCESS] = FORMS({ OF_0F, 0x01, DIGIT | MEMORY, 0, fill_dt },	/* SGDT */
 				     { OF_0F, 0x01, DIGIT | MEMORY, 1, fill_dt },	/* SIDT */
-				     { OF_0F, 0x01, DIGIT | MEMORY, 2, fill_dt },	/* LGDT */
-				     { OF_0F, 0x01, DIGIT | MEMORY, 3, fill_dt },	/* LIDT */
+				     { OF_0F, 0x01, DIGIT | MEMORY | RING0, 2, fill_dt },	/* LGDT */
+				     { OF_0F, 0x01, DIGIT | MEMORY | RING0, 3, fill_dt },	/* LIDT */
 				     { OF_0F, 0x00, DIGIT, 0, fill_dt },		/* SLDT */
 				     { OF_0F, 0x00, DIGIT, 1, fill_dt },		/* STR */
-				     { OF_0F, 0x00, DIGIT, 2, fill_dt },		/* LLDT */
-				     { OF_0F, 0x00, DIGIT, 3, fill_dt }),		/* LTR */
-	[TPZ_EXIT_XSETBV]    = FORMS({ OF_0F, 0x01, MODRM, 0xd1 }),
+				     { OF_0F, 0x00, DIGIT | RING0, 2, fill_dt },		/* LLDT */
+				     { OF_0F, 0x00, DIGIT | RING0, 3, fill_dt }),		/* LTR */
+	[TPZ_EXIT_XSETBV]    = FORMS({ OF_0F, 0x01, MODRM | RING0, 0xd1 }),
 	[TPZ_EXIT_RDRAND]    = FORMS({ OF_0F, 0xc7, DIGIT | REGISTER, 6, fill_insn }),
 	[TPZ_EXIT_RDSEED]    = FORMS({ OF_0F, 0xc7, DIGIT | REGISTER, 7, fill_insn }),
 	[TPZ_EXIT_XSAVES]    = FORMS({ OF_0F, 0xc7, DIGIT | MEMORY, 5 }, { OF_0F, 0xc7, DIGIT | MEMORY, 3 }),
@@ -402,6 +403,10 @@ static int decode(struct tpz_vcpu *v, struct code *code, struct tpz_hole *hole)
 	}
 	if (v->exit.insn_bytes && v->exit.insn_bytes != insn.bytes)
 		return -ESTALE;
+	if (f && (f->flags & RING0) && tpz_cpl(v)) {
+		tpz_queue_exception(v, X86_TRAP_GP, 0);
+		return -EFAULT;
+	}
 	ret = f && f->fill ? f->fill(v, &insn, hole) : 0;
 	if (!ret)
 		v->exit.insn_bytes = insn.bytes;
@@ -422,6 +427,8 @@ static bool agrees(const struct tpz_exit *told, const struct tpz_exit *x)
 {
 	if (told->insn_bytes != x->insn_bytes)
 		return false;
+	if (told->decode)
+		return true;	/* it told the length alone */
 	switch (x->reason) {
 	case TPZ_EXIT_CR:
 		return told->cr.access == x->cr.access && told->cr.reg == x->cr.reg &&
@@ -472,6 +479,9 @@ bool tpz_decode_exit(struct tpz_vcpu *v, bool may_sleep, enum tpz_next *answer)
 	struct code code;
 	int ret;
 
+	/* All that a walk looks at, at once */
+	tpz_fetch(v, TPZ_P_RIP | TPZ_P_RFLAGS | TPZ_P_CR0 | TPZ_P_CR3 | TPZ_P_CR4 | TPZ_P_EFER | TPZ_P_PDPTE | TPZ_P_CS |
+		  TPZ_P_SS);
 	if (!may_sleep)
 		pagefault_disable();	/* memory that is not there right now is -ENXIO */
 	ret = decode(v, &code, &hole);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The opcode maps as tables of characters, a character an opcode, laid out as the manuals' maps are (SDM vol. 2D,
- * appendix A; APM vol. 3, appendix A).
+ * What differs by opcode: the opcode maps, and questions to them.
  */
 #ifndef TPZ_CPU_DECODE_TABLES_H
 #define TPZ_CPU_DECODE_TABLES_H
@@ -11,26 +10,17 @@
 #define TPZ_MAPS	(TPZ_MAP_XOPA + 1)
 #define TPZ_ENCODINGS	(TPZ_XOP + 1)
 
-/**
- * struct tpz_forms - with which ModRM.reg and mandatory prefix an opcode exists
- * @memory: with a memory operand: four bits for each value of ModRM.reg, the lowest for 0, one bit of them for each
- *	enum tpz_mandatory
- * @registers: with a register operand
- */
-struct tpz_forms {
-	u32 memory, registers;
-};
+bool tpz_map_exists(enum tpz_opcode_map map, enum tpz_encoding encoding);
 
-/* What follows the opcodes of the one-byte map and of map 0F; their operand sizes. decode_tables.c has the legends */
-extern const char tpz_shapes_one[], tpz_shapes_0f[];
-extern const char tpz_sizes_one[], tpz_sizes_0f[];
+/* Whether any ModRM could make an instruction of the opcode; whether this ModRM does, and LOCK if it is there */
+bool tpz_opcode_exists(const struct tpz_insn *insn);
+bool tpz_form_exists(const struct tpz_insn *insn);
 
-/* tpz_forms[tpz_opcodes[map][encoding][opcode]]; NULL: the encoding does not have the map */
-extern const char *const tpz_opcodes[TPZ_MAPS][TPZ_ENCODINGS];
-extern const struct tpz_forms tpz_forms[128];
+/* What follows the opcode; how the operand size comes about: letters, with legends in decode_tables.c */
+char tpz_shape(const struct tpz_insn *insn);
+char tpz_size_rule(const struct tpz_insn *insn);
 
-/* Where ModRM.rm of a register operand is a part of the opcode too */
-extern const u32 tpz_forms_0f01[8];
-extern const u64 tpz_x87_registers[8];
+/* VSIB: the index register is a vector, each element of it an address of its own */
+bool tpz_has_vector_index(const struct tpz_insn *insn);
 
 #endif /* TPZ_CPU_DECODE_TABLES_H */

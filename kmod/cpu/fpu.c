@@ -4,7 +4,8 @@
  *
  * The kernel offers a guest FPU interface to KVM alone on newer versions, so this file has its own: between
  * kernel_fpu_begin_mask(0), which puts the launcher's state away, and kernel_fpu_end(), the registers belong to the
- * guest. They stay there over all exits that the fast path answers, and are saved before anything that may sleep.
+ * guest. They stay there over all exits that the fast path answers, and are saved before interrupts are on again: softirqs
+ * may use the registers. (Newer kernels would keep softirqs away for as long, if we began with interrupts on.)
  *
  * XSAVE and XRSTOR run under the host's XCR0 (the guest's is set for the stay in the guest alone), so components that
  * the guest has not enabled keep its own old values too, never the host's. The plain form of XSAVE, because the guest

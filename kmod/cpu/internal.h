@@ -54,12 +54,10 @@ struct tpz_disagreement {
 
 /**
  * struct tpz_processor - v->processor: what cpu/ keeps of a vCPU besides v->s
- * @cr8: the task priority of a vCPU without a local APIC
  * @host_pkru: the launcher's, while the guest's FPU state is loaded
  */
 struct tpz_processor {
 	struct tpz_cpuid_table cpuid;
-	u64 cr8;
 	u32 host_pkru;
 	struct tpz_pending_io io;
 	struct tpz_disagreement disagreement;

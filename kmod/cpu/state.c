@@ -18,7 +18,7 @@ static void get_control(struct tpz_vcpu *v, struct tpz_control *c)
 	c->cr2 = s->cr2;
 	c->cr3 = s->cr3;
 	c->cr4 = s->cr4;
-	c->cr8 = tpz_get_cr8(v);
+	c->cr8 = s->cr8;
 	c->efer = s->efer;
 	c->xcr0 = s->xcr0;
 	tpz_get_pdptes(v, c->pdpte);

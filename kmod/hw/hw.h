@@ -49,8 +49,8 @@ struct tpz_hw {
 	int (*vcpu_create)(struct tpz_vcpu *v);
 	void (*vcpu_destroy)(struct tpz_vcpu *v);
 
-	/* The control structure, host state and MSRs onto this CPU and off it. Preemption off, interrupts on.
-	 * vcpu_load(): -ESHUTDOWN if this CPU is not in virtualization operation.
+	/* The control structure, host state and MSRs onto this CPU (that is in virtualization operation) and off it.
+	 * Preemption off, interrupts on. vcpu_load(): 0 or an error: this CPU cannot run guests now.
 	 */
 	int (*vcpu_load)(struct tpz_vcpu *v);
 	void (*vcpu_put)(struct tpz_vcpu *v);
@@ -60,7 +60,7 @@ struct tpz_hw {
 
 	/* One stay in the guest: commits v->dirty, enters, fills v->exit, saves an event whose delivery the exit
 	 * interrupted in v->event (and clears v->event where it was delivered). v->cached keeps only what the guest
-	 * cannot have changed. Loaded, interrupts off, guest FPU state loaded.
+	 * cannot have changed. Loaded, tpz_this_cpu_on(), interrupts off, guest FPU state loaded.
 	 * Return: 0, v->exit filled; -ESHUTDOWN: this CPU is not in virtualization operation any more.
 	 */
 	int (*enter)(struct tpz_vcpu *v);

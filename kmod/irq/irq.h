@@ -36,8 +36,7 @@ int tpz_apic_pending(struct tpz_vcpu *v);
 int tpz_apic_accept(struct tpz_vcpu *v);
 
 /* CR8 is a window on the task priority. For a vCPU that has a local APIC */
-u64 tpz_apic_get_cr8(struct tpz_vcpu *v);
-int tpz_apic_set_cr8(struct tpz_vcpu *v, u64 cr8);	/* 0, or -EINVAL: #GP */
+void tpz_apic_set_cr8(struct tpz_vcpu *v);
 
 /**
  * tpz_apic_check_base() - may IA32_APIC_BASE have this value in a state that user space sets? 0 or -EINVAL

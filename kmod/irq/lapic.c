@@ -200,18 +200,17 @@ void tpz_apic_eoi(struct tpz_apic *apic)
 	tpz_apic_recheck(apic->v);
 }
 
-u64 tpz_apic_get_cr8(struct tpz_vcpu *v)
+/* CR8 is bits 7:4 of the task priority (SDM vol. 3A, 10.8.6.1) */
+void tpz_apic_set_tpr(struct tpz_apic *apic, u32 tpr)
 {
-	return v->apic->tpr >> 4;		/* SDM .8.6.1 */
+	WRITE_ONCE(apic->tpr, tpr);
+	apic->v->s.cr8 = tpr >> 4;
 }
 
-int tpz_apic_set_cr8(struct tpz_vcpu *v, u64 cr8)
+void tpz_apic_set_cr8(struct tpz_vcpu *v)
 {
-	if (cr8 > 15)				/* SDM vol. 3A, 2.5, "CR8" */
-		return -EINVAL;
-	WRITE_ONCE(v->apic->tpr, (u32)cr8 << 4);
+	tpz_apic_set_tpr(v->apic, v->s.cr8 << 4);
 	tpz_apic_recheck(v);
-	return 0;
 }
 
 /* ------------------------------------------------------------------ (iv) sending, SDM .6.1 and .12.9 */
@@ -306,7 +305,7 @@ void tpz_apic_reset(struct tpz_apic *apic)
 	apic->esr = 0;
 	apic->icr = 0;
 	apic->divide = 0;
-	WRITE_ONCE(apic->tpr, 0);
+	tpz_apic_set_tpr(apic, 0);
 	WRITE_ONCE(apic->svr, SVR_VECTOR);
 	for (i = 0; i < LVTS; i++)
 		WRITE_ONCE(apic->lvt[i], LVT_MASKED);

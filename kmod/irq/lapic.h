@@ -113,7 +113,7 @@ struct tpz_apic {
 
 	/* The owner's; @isr, @tpr, @svr, @lvt are read by others too */
 	DECLARE_BITMAP(isr, TPZ_VECTORS);
-	u32 tpr;
+	u32 tpr;			/* written by tpz_apic_set_tpr() alone */
 	u32 svr;
 	u32 esr;
 	u32 lvt[LVTS];
@@ -137,6 +137,7 @@ void tpz_apic_local(struct tpz_apic *apic, enum tpz_lvt lvt);
 void tpz_apic_eoi(struct tpz_apic *apic);
 void tpz_apic_send(struct tpz_apic *apic, u64 icr);
 void tpz_apic_recheck(struct tpz_vcpu *v);
+void tpz_apic_set_tpr(struct tpz_apic *apic, u32 tpr);
 void tpz_apic_reset(struct tpz_apic *apic);
 
 static inline u32 tpz_apic_logical_id(const struct tpz_vcpu *v)

@@ -163,7 +163,7 @@ static void set_register(struct tpz_apic *apic, unsigned int reg, u64 value)
 {
 	switch (reg) {
 	case APIC_REG_TPR:
-		WRITE_ONCE(apic->tpr, value);
+		tpz_apic_set_tpr(apic, value);
 		tpz_apic_recheck(apic->v);
 		break;
 	case APIC_REG_EOI:

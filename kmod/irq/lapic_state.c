@@ -191,7 +191,7 @@ void tpz_apic_set_state(struct tpz_vcpu *v, const struct tpz_lapic *st)
 	if (!apic)
 		return;
 	tpz_timer_stop(apic);
-	WRITE_ONCE(apic->tpr, get_reg(st, APIC_REG_TPR));
+	tpz_apic_set_tpr(apic, get_reg(st, APIC_REG_TPR));
 	WRITE_ONCE(apic->svr, get_reg(st, APIC_REG_SVR));
 	take_bitmap(st, APIC_REG_ISR, apic->isr);
 	take_bitmap(st, APIC_REG_TMR, apic->tmr);

@@ -5,8 +5,30 @@ import os
 import re
 
 import image
-from artefacts import LabError, Suite
+from artefacts import LabError, Suite, locked, run
 from machines import MACHINES
+
+
+# Bochs seeds its random numbers, RDRAND's too, from the build machine's clock. Not here: a boot is to be repeatable.
+FIXED_SEED = """
+#include <stdlib.h>
+
+void srand(unsigned int seed)
+{
+	srandom(atoi(getenv("LAB_SEED")));
+}
+"""
+
+
+def fixed_seed():
+    """A library to load before Bochs's own."""
+    library = image.BUILD / "lab/fixed-seed.so"
+    with locked(image.BUILD / "lab/fixed-seed.lock"):
+        if not library.exists():
+            source = library.with_suffix(".c")
+            source.write_text(FIXED_SEED)
+            run("gcc", "-shared", "-fPIC", "-O", "-o", library, source)
+    return library
 
 
 class Bochs:
@@ -15,7 +37,6 @@ class Bochs:
          "TRIPLE FAULT: the lab kernel panicked, or the machine was reset"),
         ("ACPI control: soft power off", None),
     ]
-    repeatable = False          # it seeds RDRAND from the build machine's clock
     own_debugger = True
 
     def __init__(self, machine):
@@ -27,8 +48,8 @@ class Bochs:
 
     def command(self, folder, software, hardware, terminal=None, debugger=False):
         """Make the CD, write the configuration into the run's folder; return the command line and its environment."""
-        if hardware.counted or hardware.parallel:
-            raise LabError("Bochs knows neither counted nor parallel runs: they are for QEMU's machines")
+        if hardware.parallel or hardware.counted and hardware.cpus > 1:
+            raise LabError("Bochs runs CPUs in turns, and its TSC counts instructions with one CPU alone")
         template = (MACHINES / self.machine["config"]).read_text()
         console = f"mode=term, dev={terminal}" if terminal else f"mode=file, dev={folder}/console"
         config = folder / "bochsrc"
@@ -42,7 +63,8 @@ class Bochs:
                    *(["-debugger"] if debugger else [])]
         if not terminal:
             command += ["-dumpstats", self.machine["ips"] // 1_000_000]     # a line for each second of guest time
-        environment = {**os.environ, "LTDL_LIBRARY_PATH": f"{self.root}/usr/lib/x86_64-linux-gnu/bochs/plugins",
+        environment = {**os.environ, "LD_PRELOAD": str(fixed_seed()), "LAB_SEED": str(hardware.seed),
+                       "LTDL_LIBRARY_PATH": f"{self.root}/usr/lib/x86_64-linux-gnu/bochs/plugins",
                        "BXSHARE": f"{self.root}/usr/share/bochs"}
         return [str(word) for word in command], environment
 
@@ -59,7 +81,7 @@ class Bochs:
         copy.write_bytes(code.replace(lock_and_enable, lock))
         return copy
 
-    def ask(self, process):
+    def ask(self, process, folder):
         """It tells its time without being asked."""
 
     def guest_seconds(self, folder):
@@ -73,7 +95,7 @@ class Bochs:
         """Why VM entries (or other VMX instructions) were refused, in order; None from an emulator that does not tell."""
         log = folder / "emulator.log"
         text = log.read_text(errors="replace") if log.exists() else ""
-        return re.findall(r"\] (?:VMFAIL|VMENTER FAIL|VMENTER): (.*)$", text, re.M)
+        return re.findall(r"\] (?:VMFAIL|VMENTER FAIL|VMENTER|(?:SVM: )?VMRUN(?:\(\))?|SvmInjectEvents):? (.*)$", text, re.M)
 
     def ending(self, folder):
         """None if the machine powered itself off, else a sentence that says how it ended."""

@@ -60,7 +60,8 @@ class Limits:
     """What the machine must do next, and until when (guest seconds). `now` is known only now and then: a time granted
     counts from the first time that is told after its cause."""
 
-    def __init__(self, boot, boot_seconds):
+    def __init__(self, boot, boot_seconds, grace):
+        self.grace = grace
         self.seconds = {test.name: test.seconds for test in boot.tests}
         self.again = boot_seconds if boot.has("kexec") else 0       # a test that boots a second kernel
         self.waiting, self.granted, self.deadline = "reach /init", boot_seconds, None
@@ -69,9 +70,9 @@ class Limits:
         """The report said something about the boot's progress."""
         if words[0] in ("begin", "resume"):
             self.waiting = f"end {words[1]}"
-            self.granted = self.seconds.get(words[1], 0) + self.again + GRACE
+            self.granted = self.seconds.get(words[1], 0) + self.again + self.grace
         else:
-            self.waiting, self.granted = "go on after " + " ".join(words[:2]), GRACE
+            self.waiting, self.granted = "go on after " + " ".join(words[:2]), self.grace
         self.deadline = None
 
     def at(self, now):
@@ -128,9 +129,7 @@ class LabBoot:
         self.wall = 0.0
 
     def new_token(self):
-        """What no other boot's report holds; the same for the same boot where boots can be repeated."""
-        if not self.emulator.repeatable:
-            return secrets.token_hex(8)
+        """What no other boot's report holds; the same for the same boot, which is to be repeatable."""
         boot = repr((self.name, self.hardware, self.append, self.boot))
         return hashlib.sha256(boot.encode()).hexdigest()[:16]
 
@@ -139,6 +138,8 @@ class LabBoot:
         self.folder = new_run_folder(self.name)
         command_line = self.machine["command_line"].split()
         command_line += self.machine.get("more_command_line", {}).get(self.kernel.flavour, "").split()
+        if not self.hardware.parallel:
+            command_line += self.machine.get("repeatable_command_line", "").split()
         initrd = image.initramfs(self.boot, self.kernel, self.module, self.token, self.mode, self.folder)
         return Software(self.kernel.image, initrd, " ".join(command_line + self.append))
 
@@ -169,7 +170,8 @@ class LabBoot:
     def follow(self, process, prefix):
         """Stream until the emulator ends; return a sentence if it had to be stopped."""
         report = Report(self.folder / "report")
-        limits = Limits(self.boot, self.machine["boot_seconds"][self.kernel.flavour])
+        limits = Limits(self.boot, self.machine["boot_seconds"][self.kernel.flavour],
+                        self.machine.get("grace", GRACE))
         standstill = Standstill(process)
         mark = f"@lab {self.token} "
         now, round_number, running = 0, 0, True
@@ -191,7 +193,7 @@ class LabBoot:
             elif running and (problem := standstill.problem()):
                 return problem
             if round_number % 10 == 0:
-                self.emulator.ask(process)
+                self.emulator.ask(process, self.folder)
             round_number += 1
             time.sleep(0.1)
         return None

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Emulators: what runs a machine description. One class each, with the same members:
+"""Emulators: what runs a machine description. Two boots of the same things with the same seed run the same (not if CPUs run
+in parallel). One class each, with the same members:
 
     command(folder, software, hardware, terminal, debugger)     the command line and environment that boot it
-    ask(process)            called now and then while it runs
+    ask(process, folder)    called now and then while it runs
     guest_seconds(folder)   guest time so far
     ending(folder)          None for a clean power-off, else a sentence
     refusals(folder)        why it refused VM entries, in order, or None if it does not tell
-    repeatable              do two boots of the same things with the same seed run the same?
     own_debugger            has it a debugger of its own? (else a stub for gdb)
 """
 

@@ -24,6 +24,7 @@ import image
 import kernels
 import selfcheck
 import testlist
+import texts
 import verdict
 from artefacts import LabError, locked, say
 from boot import LabBoot, kernel_flavour
@@ -159,10 +160,14 @@ def listed():
 def run_unit_tests():
     """Run what needs no lab machine: C unit tests, and the tests of the verdict itself."""
     total = verdict.Verdict()
-    programs = sorted(file for file in (image.BUILD / "unit").glob("*") if file.is_file())
+    programs = [image.BUILD / "unit" / source.stem for source in sorted((image.TOP / "selftests/unit").glob("*.c"))]
+    environment = os.environ | {"DECODE_TEXTS": str(texts.folder())}
     for program in [*programs, artefacts.LAB / "test_verdict.py"]:
+        if not program.exists():
+            total.fail(f"unit test {program.name} was not built")
+            continue
         command = [sys.executable, program] if program.suffix == ".py" else [program]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600)
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, env=environment)
         result = verdict.judge_program(program.name, done.stdout.splitlines(), str(done.returncode))
         say(f"unit test {program.name}: {result.totals()}")
         if result.failed:

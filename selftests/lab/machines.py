@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Machine descriptions: machines/NAME.toml. One may name another as its `base` and say only what differs."""
+"""Machine descriptions: machines/NAME.toml. One may say only what differs from another: `base` (it is that machine, for
+test lists too) or `like` (it takes that one's settings alone)."""
 
 import pathlib
 import tomllib
@@ -20,13 +21,13 @@ def machine_named(name):
     if not file.exists():
         raise LabError(f"no machine {name!r}: there are {', '.join(machine_names())}")
     machine = tomllib.loads(file.read_text())
-    base = machine_named(machine["base"]) if "base" in machine else {}
-    base.pop("default", None)
-    merged = base | machine
-    for key, value in base.items():
+    other = machine_named(machine.get("base") or machine["like"]) if {"base", "like"} & set(machine) else {}
+    other.pop("default", None)
+    merged = other | machine
+    for key, value in other.items():
         if isinstance(value, dict) and key in machine:
             merged[key] = value | machine[key]
-    return merged | {"name": name, "family": [name, *base.get("family", [])]}
+    return merged | {"name": name, "family": [name, *(other["family"] if "base" in machine else [])]}
 
 
 def default_machines():

@@ -20,7 +20,6 @@ class Qemu:
         "guest-shutdown": None,
         "guest-reset": "TRIPLE FAULT: the lab kernel panicked, or the machine was reset",
     }
-    repeatable = True
     own_debugger = False            # but a stub for gdb
 
     def __init__(self, machine):
@@ -52,11 +51,16 @@ class Qemu:
             command += ["-S", "-gdb", f"unix:{folder}/gdb,server=on,wait=off"]
         return [str(word) for word in command], {**os.environ}
 
-    def ask(self, process):
-        """Make it tell its time: the real-time clock's, which is the machine's own."""
-        questions = b'{"execute": "qom-get", "arguments": {"path": "/machine", "property": "rtc-time"}}\n'
+    def ask(self, process, folder):
+        """Make it tell its time (the real-time clock's, which is the machine's own); wake it up if it is suspended."""
+        said = (folder / "emulator.out").read_text(errors="replace")
+        commands = [{"execute": "qom-get", "arguments": {"path": "/machine", "property": "rtc-time"}}]
+        if '"return"' not in said:
+            commands.insert(0, {"execute": "qmp_capabilities"})
+        if said.count('"event": "SUSPEND"') > said.count('"event": "WAKEUP"'):
+            commands.append({"execute": "system_wakeup"})
         try:
-            os.write(process.stdin.fileno(), b'{"execute": "qmp_capabilities"}\n' + questions)
+            os.write(process.stdin.fileno(), "".join(json.dumps(command) + "\n" for command in commands).encode())
         except OSError:
             pass        # it has ended
 

@@ -24,6 +24,7 @@
 
 #include "guest.h"
 #include "ktap.h"
+#include "machine.h"
 
 #define DEVICE		"/dev/trapeze"
 #define PAGE		4096UL

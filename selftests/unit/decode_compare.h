@@ -202,11 +202,13 @@ static struct difference {
 	.modrm = modrm_, .mask = mask_ }
 #define OPCODES(...) GROUP(__VA_ARGS__, 0, 0)
 
-	RULE("operands of VEX, EVEX and XOP instructions", "the decoder judges the opcode map, not what an instruction allows as W, L, vvvv, masks: at an exit the CPU has judged that", is_about_operands),
+	RULE("operands of VEX, EVEX and XOP instructions",
+	     "the decoder judges the opcode map, not W, L, vvvv, masks: at an exit the CPU has judged those", is_about_operands),
 	RULE("64-bit mode's own instructions in other modes", "the decoder does not judge what the mode forbids", is_64_bit_only),
 	RULE("Knights Corner", "a coprocessor that runs no hypervisor; its opcodes are no part of the SDM", is_knights_corner),
 	RULE("VIA PadLock", "neither Intel's nor AMD's", is_padlock),
-	RULE("66h before a near branch in 64-bit mode", "AMD takes it, Intel ignores it: Intel's rule, by kmod/cpu/decode_tables.c", is_amd_near_branch),
+	RULE("66h before a near branch in 64-bit mode",
+	     "AMD takes it, Intel ignores it: Intel's rule, by kmod/cpu/decode_tables.c", is_amd_near_branch),
 	RULE("[disp32] with 67h and REX.B", "Zydis 4.0.0 has R13D for its base, against the SDM's table 2-5", is_r13d_without_base),
 	RULE("LOCK MOV CR0", "means CR8 on AMD (APM vol. 3, MOV CRn); Zydis knows Intel's #UD alone", is_locked_mov_cr0),
 

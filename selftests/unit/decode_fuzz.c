@@ -7,6 +7,7 @@
 #include "../lib/ktap.c"
 
 #include <linux/bits.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "../../kmod/cpu/decode.c"
@@ -14,7 +15,11 @@
 #include "decode_samples.h"
 #include "decode_compare.h"
 
-#define RUNS	"1000000"
+#define RUNS		1000000
+#define TEXT(number)	#number
+#define OPTION(name, number)	"-" name "=" TEXT(number)
+
+static unsigned long *runs;	/* shared with the child that runs libFuzzer */
 
 int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*target)(const u8 *data, size_t size));
 
@@ -44,6 +49,8 @@ static int target(const u8 *data, size_t size)
 	unsigned int count, mode;
 	int ret;
 
+	if (runs)
+		++*runs;
 	if (!size)
 		return 0;
 	mode = data[0] % 3;
@@ -106,7 +113,7 @@ static void remove_folder(void *folder)
 /* libFuzzer ends the process: 0 after all runs, else what it found is on stderr and in the crash file that it names */
 static void fuzz(void *folder)
 {
-	char *arguments[] = { "decode_fuzz", "-runs=" RUNS, "-seed=1", "-max_len=24", "-print_final_stats=1", "-verbosity=0",
+	char *arguments[] = { "decode_fuzz", OPTION("runs", RUNS), "-seed=1", "-max_len=24", "-print_final_stats=1", "-verbosity=0",
 			      "-artifact_prefix=/tmp/decode_fuzz-", folder, NULL };
 	char **argv = arguments;
 	int argc = ARRAY_SIZE(arguments) - 1;
@@ -121,12 +128,15 @@ static void a_million_runs(void)
 
 	set_up_views();
 	ktap_timeout(550);
+	runs = mmap(NULL, sizeof(*runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(runs != MAP_FAILED);
 	CHECK(mkdtemp(base));
 	ktap_defer(remove_folder, base);
 	snprintf(seeds, sizeof(seeds), "%s/seeds", base);
 	write_seeds(seeds);
 	status = ktap_fork(fuzz, seeds);
 	CHECK_THAT(!status, "libFuzzer ended with wait status %#x: its report is on stderr", status);
+	CHECK_GE(*runs, RUNS);
 }
 
 static const struct ktap_case cases[] = {

@@ -52,7 +52,8 @@ static const struct sample samples[] = {
 
 	/* control and debug registers: mod is ignored */
 	{ "mov rax, cr0", M64, BYTES("\x0f\x20\xc0"), { OF(0x20), .operand_bytes = 8, REGS(0, 0) } },
-	{ "mov cr4, r12", M64, BYTES("\x41\x0f\x22\xe4"), { OF(0x22), .has_rex = true, .operand_bytes = 8, REGS(4, TPZ_R12) } },
+	{ "mov cr4, r12", M64, BYTES("\x41\x0f\x22\xe4"),
+	  { OF(0x22), .has_rex = true, .operand_bytes = 8, REGS(4, TPZ_R12) } },
 	{ "mov r9, cr8", M64, BYTES("\x45\x0f\x20\xc1"), { OF(0x20), .has_rex = true, .operand_bytes = 8, REGS(8, TPZ_R9) } },
 	{ "mov cr3, edi, mod 0", M32, BYTES("\x0f\x22\x1f"), { OF(0x22), .operand_bytes = 4, REGS(3, TPZ_RDI) } },
 	{ "mov edx, cr2, mod 2", M16, BYTES("\x0f\x20\x92"), { OF(0x20), .operand_bytes = 4, REGS(2, TPZ_RDX) } },
@@ -78,7 +79,8 @@ static const struct sample samples[] = {
 	/* port I/O */
 	{ "in al, 0x60", M64, BYTES("\xe4\x60"), { ONE(0xe4), .immediate = 0x60, PLAIN } },
 	{ "out dx, eax", M16, BYTES("\x66\xef"), { ONE(0xef), .opsize = true, .operand_bytes = 4, PLAIN } },
-	{ "rex.W in eax, dx", M64, BYTES("\x48\xed"), { ONE(0xed), .has_rex = true, .rex_w = true, .operand_bytes = 4, PLAIN } },
+	{ "rex.W in eax, dx", M64, BYTES("\x48\xed"),
+	  { ONE(0xed), .has_rex = true, .rex_w = true, .operand_bytes = 4, PLAIN } },
 	{ "rep outs dx, word fs:[esi]", M32, BYTES("\xf3\x64\x66\x6f"),
 	  { ONE(0x6f), .rep = true, .opsize = true, .operand_bytes = 2, .segment = TPZ_FS, PLAIN } },
 	{ "rep insd", M64, BYTES("\xf3\x6d"), { ONE(0x6d), .rep = true, .operand_bytes = 4, .segment = TPZ_ES, PLAIN } },
@@ -97,12 +99,14 @@ static const struct sample samples[] = {
 	  { ONE(0x8b), .operand_bytes = 4, BASE(TPZ_DS, NO_BASE, 0x12345678) } },
 	{ "mov eax, [disp32], no base with REX.B", M64, BYTES("\x41\x8b\x04\x25\xff\xff\xff\xff"),
 	  { ONE(0x8b), .has_rex = true, .operand_bytes = 4, BASE(TPZ_DS, NO_BASE, -1) } },
-	{ "mov al, [rax+r12]", M64, BYTES("\x42\x8a\x04\x20"), { ONE(0x8a), .has_rex = true, SIB(TPZ_DS, TPZ_RAX, TPZ_R12, 0, 0) } },
+	{ "mov al, [rax+r12]", M64, BYTES("\x42\x8a\x04\x20"),
+	  { ONE(0x8a), .has_rex = true, SIB(TPZ_DS, TPZ_RAX, TPZ_R12, 0, 0) } },
 	{ "movzx ecx, byte [eip-4]", M64, BYTES("\x67\x0f\xb6\x0d\xfc\xff\xff\xff"),
 	  { OF(0xb6), .addrsize = true, .operand_bytes = 4, .rip_relative = true, .reg = TPZ_RCX, BASE(TPZ_DS, NO_BASE, -4) } },
 	{ "mov [0x1234], cx", M16, BYTES("\x89\x0e\x34\x12"),
 	  { ONE(0x89), .operand_bytes = 2, .reg = TPZ_RCX, BASE(TPZ_DS, NO_BASE, 0x1234) } },
-	{ "mov es:[bp-2], dx", M16, BYTES("\x26\x89\x56\xfe"), { ONE(0x89), .operand_bytes = 2, .reg = TPZ_RDX, BASE(TPZ_ES, TPZ_RBP, -2) } },
+	{ "mov es:[bp-2], dx", M16, BYTES("\x26\x89\x56\xfe"),
+	  { ONE(0x89), .operand_bytes = 2, .reg = TPZ_RDX, BASE(TPZ_ES, TPZ_RBP, -2) } },
 	{ "mov rax, moffs64", M64, BYTES("\x48\xa1\x88\x77\x66\x55\x44\x33\x22\x11"),
 	  { ONE(0xa1), .has_rex = true, .rex_w = true, .operand_bytes = 8, .immediate = 0x1122334455667788, .segment = TPZ_DS, PLAIN } },
 	{ "mov ss:moffs16, al", M32, BYTES("\x36\x67\xa2\x34\xf2"),
@@ -111,7 +115,8 @@ static const struct sample samples[] = {
 	  { OF(0xc7), .lock = true, .has_rex = true, .rex_w = true, .operand_bytes = 8, .reg = 1, BASE(TPZ_SS, TPZ_RSP, 0) } },
 	{ "rep movsq from gs, fs ignored before", M64, BYTES("\x64\x65\xf3\x48\xa5"),
 	  { ONE(0xa5), .rep = true, .has_rex = true, .rex_w = true, .operand_bytes = 8, .segment = TPZ_GS, PLAIN } },
-	{ "mov eax, fs:[rbx], CS ignored", M64, BYTES("\x64\x2e\x8b\x03"), { ONE(0x8b), .operand_bytes = 4, BASE(TPZ_FS, TPZ_RBX, 0) } },
+	{ "mov eax, fs:[rbx], CS ignored", M64, BYTES("\x64\x2e\x8b\x03"),
+	  { ONE(0x8b), .operand_bytes = 4, BASE(TPZ_FS, TPZ_RBX, 0) } },
 
 	/* immediates and branches */
 	{ "mov rax, imm64", M64, BYTES("\x48\xb8\x08\x07\x06\x05\x04\x03\x02\x81"),
@@ -130,12 +135,15 @@ static const struct sample samples[] = {
 	{ "push imm8", M64, BYTES("\x6a\x80"), { ONE(0x6a), .operand_bytes = 8, .immediate = -128, PLAIN } },
 	{ "test byte [eax], 1", M32, BYTES("\xf6\x00\x01"), { ONE(0xf6), .immediate = 1, BASE(TPZ_DS, TPZ_RAX, 0) } },
 	{ "not byte [eax]", M32, BYTES("\xf6\x10"), { ONE(0xf6), .reg = 2, BASE(TPZ_DS, TPZ_RAX, 0) } },
-	{ "extrq xmm1, 2, 3", M64, BYTES("\x66\x0f\x78\xc1\x02\x03"), { OF(0x78), .opsize = true, .immediate = 2, .immediate2 = 3, REGS(0, 1) } },
-	{ "pfadd mm1, [ebx+4]", M32, BYTES("\x0f\x0f\x4b\x04\x9e"), { .map = TPZ_MAP_3DNOW, .opcode = 0x9e, .reg = 1, BASE(TPZ_DS, TPZ_RBX, 4) } },
+	{ "extrq xmm1, 2, 3", M64, BYTES("\x66\x0f\x78\xc1\x02\x03"),
+	  { OF(0x78), .opsize = true, .immediate = 2, .immediate2 = 3, REGS(0, 1) } },
+	{ "pfadd mm1, [ebx+4]", M32, BYTES("\x0f\x0f\x4b\x04\x9e"),
+	  { .map = TPZ_MAP_3DNOW, .opcode = 0x9e, .reg = 1, BASE(TPZ_DS, TPZ_RBX, 4) } },
 
 	/* VEX, EVEX, XOP, and what looks like them */
 	{ "vzeroupper", M64, BYTES("\xc5\xf8\x77"), { .encoding = TPZ_VEX, OF(0x77), PLAIN } },
-	{ "vmovaps ymm8, [r9]", M64, BYTES("\xc4\x41\x7c\x28\x01"), { .encoding = TPZ_VEX, OF(0x28), .reg = 8, BASE(TPZ_DS, TPZ_R9, 0) } },
+	{ "vmovaps ymm8, [r9]", M64, BYTES("\xc4\x41\x7c\x28\x01"),
+	  { .encoding = TPZ_VEX, OF(0x28), .reg = 8, BASE(TPZ_DS, TPZ_R9, 0) } },
 	{ "andn eax, ebx, [ecx]", M32, BYTES("\xc4\xe2\x60\xf2\x01"),
 	  { .encoding = TPZ_VEX, OF38(0xf2), .vvvv = TPZ_RBX, .operand_bytes = 4, BASE(TPZ_DS, TPZ_RCX, 0) } },
 	{ "vgatherdps xmm1, [rax+xmm2*4], xmm3", M64, BYTES("\xc4\xe2\x61\x92\x0c\x90"),
@@ -146,8 +154,10 @@ static const struct sample samples[] = {
 	  { .encoding = TPZ_XOP, .map = TPZ_MAP_XOPA, .opcode = 0x10, .immediate = 0x11223344, REGS(0, 1) } },
 	{ "pop [eax]", M32, BYTES("\x8f\x00"), { ONE(0x8f), .operand_bytes = 4, BASE(TPZ_DS, TPZ_RAX, 0) } },
 	{ "les eax, [ecx]", M32, BYTES("\xc4\x01"), { ONE(0xc4), .operand_bytes = 4, BASE(TPZ_DS, TPZ_RCX, 0) } },
-	{ "lds bx, [bx+di]", M16, BYTES("\xc5\x19"), { ONE(0xc5), .operand_bytes = 2, .reg = 3, SIB(TPZ_DS, TPZ_RBX, TPZ_RDI, 0, 0) } },
-	{ "bound eax, [edx+0x7f]", M32, BYTES("\x62\x42\x7f"), { ONE(0x62), .operand_bytes = 4, BASE(TPZ_DS, TPZ_RDX, 0x7f) } },
+	{ "lds bx, [bx+di]", M16, BYTES("\xc5\x19"),
+	  { ONE(0xc5), .operand_bytes = 2, .reg = 3, SIB(TPZ_DS, TPZ_RBX, TPZ_RDI, 0, 0) } },
+	{ "bound eax, [edx+0x7f]", M32, BYTES("\x62\x42\x7f"),
+	  { ONE(0x62), .operand_bytes = 4, BASE(TPZ_DS, TPZ_RDX, 0x7f) } },
 };
 
 #endif /* DECODE_SAMPLES_H */

@@ -20,15 +20,20 @@ static void begin(void)
 	ktap_timeout(550);
 }
 
+static unsigned int concluded;	/* cases */
+
 static void conclude(void)
 {
+	concluded++;
 	ktap_diag("%lu compared: both decode %lu, both refuse %lu, explained %lu, wrong %lu", counts.compared, counts.valid,
 		  counts.invalid, counts.explained, counts.wrong);
 	CHECK_EQ(counts.wrong, 0UL);
 }
 
 /* Behind ModRM: a SIB byte (base rBP, index rSP: the special cases) and what else an instruction may want */
-static const u8 tail[TPZ_INSN_MAX] = { 0x25, 0x11, 0x82, 0x33, 0xf4, 0x55, 0xe6, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee };
+static const u8 tail[TPZ_INSN_MAX] = {
+	0x25, 0x11, 0x82, 0x33, 0xf4, 0x55, 0xe6, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee
+};
 
 /* Every opcode with every @step-th ModRM behind @head */
 static void all_opcodes(unsigned int view, const u8 *head, unsigned int bytes, unsigned int step)
@@ -156,10 +161,14 @@ static void evex(void)
 	conclude();
 }
 
+#define SYSTEMATIC_CASES	5	/* those above, which between them meet every difference */
+
 static void differences_still_there(void)
 {
 	unsigned int gone = 0;
 
+	if (concluded < SYSTEMATIC_CASES)
+		SKIP("the cases before this one were left out");
 	for (unsigned int i = 0; i < ARRAY_SIZE(differences); i++) {
 		ktap_diag("%8lu %s (%s)", differences[i].count, differences[i].what, differences[i].why);
 		gone += !differences[i].count;

@@ -11,6 +11,7 @@
 #include <asm/cpufeature.h>
 #include "../../host.h"
 #include "../features.h"
+#include "../percpu.h"
 #include "npt.h"
 #include "svm.h"
 
@@ -158,7 +159,7 @@ int svm_probe(void)
 
 void svm_remove(void)
 {
-	svm_percpu_exit();
+	tpz_cpu_pages_free();
 	svm_maps_exit();
 }
 

@@ -22,8 +22,6 @@ int svm_vcpu_load(struct tpz_vcpu *v)
 {
 	struct svm_vcpu *x = to_svm(v);
 
-	if (unlikely(!svm_this_cpu_on()))
-		return -ESHUTDOWN;
 	if (x->vmcb->control.tsc_offset != v->tsc_offset)
 		svm_set_tsc_offset(v, v->tsc_offset);
 	if (tpz_switch_load(&x->host, v)) {
@@ -138,6 +136,10 @@ static void before_entry(struct tpz_vcpu *v, struct svm_vcpu *x)
 	svm_commit(v);
 	svm_take_asid(x);
 	vmcb->save.rax = v->s.gpr[TPZ_RAX];
+	if (unlikely((vmcb->control.vintr & VINTR_V_TPR) != v->s.cr8)) {
+		vmcb->control.vintr = (vmcb->control.vintr & ~VINTR_V_TPR) | v->s.cr8;
+		svm_touch(x, CLEAN_TPR);
+	}
 	if (vmcb->save.cr2 != v->s.cr2) {
 		vmcb->save.cr2 = v->s.cr2;
 		svm_touch(x, CLEAN_CR2);
@@ -168,7 +170,6 @@ static void after_exit(struct tpz_vcpu *v, struct svm_vcpu *x)
 	vmcb->control.clean = svm_has(SVM_CPUID_CLEAN_BITS) ? CLEAN_ALL : 0;
 	vmcb->control.eventinj = 0;
 	v->cached &= ~GUEST_CHANGES;
-	v->event.valid = false;
 	svm_save_interrupted_event(v);
 	svm_nmi_after_exit(v);
 	svm_decode_exit(v);
@@ -188,8 +189,6 @@ int svm_enter(struct tpz_vcpu *v)
 	struct svm_vcpu *x = to_svm(v);
 	bool refused, kept;
 
-	if (unlikely(!svm_this_cpu_on()))
-		return -ESHUTDOWN;
 	before_entry(v, x);
 	if (unlikely(x->poke.armed))
 		apply_poke(x);

@@ -134,6 +134,7 @@ void svm_fetch(struct tpz_vcpu *v, u32 parts)
 	struct svm_vcpu *x = to_svm(v);
 	struct vmcb_save *save = &x->vmcb->save;
 	struct tpz_cpu_state *s = &v->s;
+	unsigned long segments = (parts & TPZ_P_SEGMENTS) / TPZ_P_SEG(0);
 	unsigned int n;
 
 	if (parts & TPZ_P_RIP)
@@ -146,10 +147,8 @@ void svm_fetch(struct tpz_vcpu *v, u32 parts)
 		s->cr0 = save->cr0 | (s->cr0 & CR0_CACHE);
 	if (parts & TPZ_P_CR3)
 		s->cr3 = save->cr3;
-	if (parts & TPZ_P_SEGMENTS)
-		for (n = 0; n < TPZ_SEGS; n++)
-			if (parts & TPZ_P_SEG(n))
-				fetch_segment(save, n, &s->seg[n]);
+	for_each_set_bit(n, &segments, TPZ_SEGS)
+		fetch_segment(save, n, &s->seg[n]);
 	if (parts & TPZ_P_GDTR)
 		fetch_table(&save->gdtr, &s->gdtr);
 	if (parts & TPZ_P_IDTR)

@@ -29,14 +29,25 @@ static void inject_soft(struct tpz_vcpu *v, struct svm_vcpu *x, const struct tpz
 	tpz_dirty(v, TPZ_P_RIP);
 }
 
-void svm_inject(struct tpz_vcpu *v, const struct tpz_event *e)
+static void inject(struct svm_vcpu *x, const struct tpz_event *e)
 {
 	u64 type = e->type > TPZ_EVENT_SOFT_INTR ? SVM_EVENT_TYPE_EXCEPTION : e->type;
 	u64 info = SVM_EVENT_VALID | type << SVM_EVENT_TYPE_SHIFT | e->vector;
-	struct svm_vcpu *x = to_svm(v);
 
 	if (e->has_error)
 		info |= SVM_EVENT_EV | (u64)e->error << SVM_EVENT_ERROR_SHIFT;
+	x->vmcb->control.eventinj = info;
+	if (type == SVM_EVENT_TYPE_EXCEPTION)
+		x->unproven = true;
+}
+
+void svm_inject(struct tpz_vcpu *v, const struct tpz_event *e)
+{
+	struct svm_vcpu *x = to_svm(v);
+
+	x->virtual_interrupt = e->type == TPZ_EVENT_INTR;
+	if (x->virtual_interrupt)
+		return;			/* svm_windows() decides how */
 	if (e->type >= TPZ_EVENT_SOFT_INTR)
 		inject_soft(v, x, e);
 	if (e->type == TPZ_EVENT_NMI && !svm_has(SVM_CPUID_VNMI)) {
@@ -44,29 +55,44 @@ void svm_inject(struct tpz_vcpu *v, const struct tpz_event *e)
 		v->s.nmi_blocked = true;
 		tpz_dirty(v, TPZ_P_SHADOW);
 	}
-	x->vmcb->control.eventinj = info;
-	if (type == SVM_EVENT_TYPE_EXCEPTION)
-		x->unproven = true;
+	inject(x, e);
 }
 
-/* A virtual interrupt of the highest priority, whose acceptance traps before anything of it is seen (15.21.4) */
-static void interrupt_window(struct svm_vcpu *x, bool open)
+/* ---- the VMCB's virtual interrupt (15.21.4), which does not heed the task priority: the local APIC has */
+
+#define VIRTUAL_INTERRUPT	(VINTR_V_IRQ | VINTR_V_INTR_PRIO | VINTR_V_IGN_TPR)
+
+static void set_vintr(struct svm_vcpu *x, u64 bits)
 {
 	struct vmcb_control *c = &x->vmcb->control;
-	u64 vintr = c->vintr & ~(VINTR_V_IRQ | VINTR_V_INTR_PRIO | VINTR_V_IGN_TPR);
+	u64 vintr = (c->vintr & ~(VIRTUAL_INTERRUPT | VINTR_V_VECTOR)) | bits;
 
-	if (open)
-		vintr |= VINTR_V_IRQ | VINTR_V_INTR_PRIO | VINTR_V_IGN_TPR;
 	if (vintr == c->vintr)
 		return;
 	c->vintr = vintr;
 	svm_touch(x, CLEAN_TPR);
-	svm_intercept3(x, INTERCEPT3_VINTR, open);
 }
 
+/*
+ * It serves twice. With its intercept it is the interrupt window: its acceptance traps before anything of it is seen.
+ * Without, it delivers an interrupt that the guest can take now; QEMU's TCG may deliver one of EVENTINJ a second time. Where
+ * a window is wanted besides, EVENTINJ delivers.
+ */
 void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
 {
-	interrupt_window(to_svm(v), interrupt);
+	struct svm_vcpu *x = to_svm(v);
+
+	if ((interrupt || nmi) && x->virtual_interrupt) {
+		x->virtual_interrupt = false;
+		inject(x, &v->event);
+	}
+	if (interrupt)
+		set_vintr(x, VIRTUAL_INTERRUPT);
+	else if (x->virtual_interrupt)
+		set_vintr(x, VIRTUAL_INTERRUPT | (u64)v->event.vector << VINTR_V_VECTOR_SHIFT);
+	else
+		set_vintr(x, 0);
+	svm_intercept3(x, INTERCEPT3_VINTR, interrupt);
 	svm_nmi_window(v, nmi);
 }
 
@@ -90,6 +116,17 @@ static bool is_injected_again(const struct svm_vcpu *x, u8 vector)
 	return e->valid && e->vector == vector && x->vmcb->save.rip == rip;
 }
 
+/* Did the exit come before the guest took it, or during its delivery? TCG tells the latter as an exception's */
+static bool virtual_interrupt_waits(struct svm_vcpu *x, const struct tpz_event *e)
+{
+	const struct vmcb_control *c = &x->vmcb->control;
+	bool cut_off = (c->exitintinfo & SVM_EVENT_VALID) && (c->exitintinfo & SVM_EVENT_VECTOR) == e->vector;
+	bool was_virtual = x->virtual_interrupt;
+
+	x->virtual_interrupt = false;
+	return was_virtual && ((c->vintr & VINTR_V_IRQ) || cut_off);
+}
+
 /* Before any handler runs: what the exit interrupted goes back to v->event, to be delivered again */
 void svm_save_interrupted_event(struct tpz_vcpu *v)
 {
@@ -98,7 +135,8 @@ void svm_save_interrupted_event(struct tpz_vcpu *v)
 	struct tpz_event *e = &v->event;
 	u8 vector = info & SVM_EVENT_VECTOR;
 
-	if (likely(!(info & SVM_EVENT_VALID))) {
+	e->valid = virtual_interrupt_waits(x, e);
+	if (likely(!(info & SVM_EVENT_VALID)) || e->valid) {
 		x->injected.valid = false;
 		return;
 	}

@@ -5,11 +5,11 @@
  * Translations are tagged by ASID. A CPU hands its ASIDs out in turn; when they run out it starts a new generation, whose
  * first entry flushes them all. A vCPU keeps its ASID as long as it stays on the CPU and the generation lives.
  */
-#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <asm/msr-index.h>
 #include <asm/asm.h>
+#include "../percpu.h"
 #include "svm.h"
 
 struct svm_cpu {
@@ -17,49 +17,26 @@ struct svm_cpu {
 	void *host_vmcb;		/* VMSAVE's: segments and MSRs of the host, taken as a vCPU is loaded */
 	u64 generation;			/* this CPU, interrupts off */
 	u32 next_asid;
-	bool on;
 };
 
 static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
 
-static void *zeroed_page(int cpu)
-{
-	struct page *page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
-
-	return page ? page_address(page) : NULL;
-}
-
 int svm_percpu_init(void)
 {
-	int cpu;
+	int cpu, ret;
 
+	ret = tpz_cpu_pages_alloc(2);
+	if (ret)
+		return ret;
 	for_each_possible_cpu(cpu) {
 		struct svm_cpu *c = &per_cpu(svm_cpus, cpu);
 
-		c->host_save = zeroed_page(cpu);
-		c->host_vmcb = zeroed_page(cpu);
+		c->host_save = tpz_cpu_page(cpu, 0);
+		c->host_vmcb = tpz_cpu_page(cpu, 1);
 		c->generation = 1;
 		c->next_asid = svm_caps.asids;		/* the first entry begins a generation, and flushes */
-		if (!c->host_save || !c->host_vmcb) {
-			svm_percpu_exit();
-			return -ENOMEM;
-		}
 	}
 	return 0;
-}
-
-void svm_percpu_exit(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct svm_cpu *c = &per_cpu(svm_cpus, cpu);
-
-		free_page((unsigned long)c->host_save);
-		free_page((unsigned long)c->host_vmcb);
-		c->host_save = NULL;
-		c->host_vmcb = NULL;
-	}
 }
 
 /**
@@ -78,7 +55,6 @@ int svm_cpu_on(void)
 	/* What an earlier owner left under the same ASIDs must not serve our guests */
 	c->generation++;
 	c->next_asid = svm_caps.asids;
-	c->on = true;
 	return 0;
 }
 
@@ -87,23 +63,17 @@ int svm_cpu_on(void)
  */
 void svm_cpu_off(void)
 {
-	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	u64 efer = tpz_msr(MSR_EFER);
 
-	if (!c->on)
+	if (!(efer & EFER_SVME))
 		return;
-	c->on = false;
 	/* A crash may come with the global interrupt flag clear: INIT would then stay pending for ever */
 	asm volatile("1:	stgi\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)
 		     : : : "memory");
 	tpz_wrmsr(MSR_VM_HSAVE_PA, 0);
-	tpz_wrmsr(MSR_EFER, tpz_msr(MSR_EFER) & ~EFER_SVME);
-}
-
-bool svm_this_cpu_on(void)
-{
-	return __this_cpu_read(svm_cpus.on);
+	tpz_wrmsr(MSR_EFER, efer & ~EFER_SVME);
 }
 
 u64 svm_host_vmcb_pa(void)

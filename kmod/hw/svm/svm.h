@@ -31,6 +31,7 @@ struct svm_vcpu {
 	bool flush;			/* forget this ASID's translations at the next entry */
 	struct tpz_switch host;		/* the host's registers, while loaded */
 
+	bool virtual_interrupt;		/* the last entry delivers v->event by V_IRQ */
 	struct tpz_event injected;	/* what the last entry delivered, if software raised it: see inject.c */
 	u64 injected_rip;
 
@@ -72,10 +73,8 @@ const struct tpz_hw_feature *svm_feature(u32 index);
 u64 svm_traps(void);
 
 int svm_percpu_init(void);
-void svm_percpu_exit(void);
 int svm_cpu_on(void);
 void svm_cpu_off(void);
-bool svm_this_cpu_on(void);
 void svm_take_asid(struct svm_vcpu *x);		/* an ASID of this CPU, before each entry. Interrupts off */
 u64 svm_host_vmcb_pa(void);			/* where VMSAVE keeps this CPU's host registers */
 

@@ -136,7 +136,7 @@ static void filter_pauses(struct vmcb_control *c)
 static void init_control(struct tpz_vm *vm, struct vmcb_control *c)
 {
 	/* CR0: see commit_cr0(). CR4 is written through us alone, because the host's MCE holds in the guest, too */
-	c->intercept_cr = INTERCEPT_CR_WRITE(4) | INTERCEPT_CR_READ(8) | INTERCEPT_CR_WRITE(8);
+	c->intercept_cr = INTERCEPT_CR_WRITE(4) | INTERCEPT_CR_WRITE(8);
 	c->intercept_dr = DEBUG_REGISTERS;
 	c->intercept_exceptions = tpz_trapped_exceptions(vm);
 	c->intercept3 = ALWAYS3;

@@ -96,7 +96,10 @@ struct vmcb_save {
 	u64 last_branch_to;
 	u64 last_exception_from;
 	u64 last_exception_to;		/* 290h */
-	u8 reserved_298[0x968];
+	u64 debug_extension_ctl;
+	u8 reserved_2a0[0x40];
+	u64 spec_ctrl;			/* 2e0h */
+	u8 reserved_2e8[0x918];
 };
 
 struct vmcb {
@@ -117,6 +120,7 @@ static_assert(offsetof(struct vmcb, save.rsp) == 0x5d8);
 static_assert(offsetof(struct vmcb, save.rax) == 0x5f8);
 static_assert(offsetof(struct vmcb, save.cr2) == 0x640);
 static_assert(offsetof(struct vmcb, save.last_exception_to) == 0x690);
+static_assert(offsetof(struct vmcb, save.spec_ctrl) == 0x6e0);
 static_assert(sizeof(struct vmcb) == 4096);
 
 /*
@@ -300,7 +304,7 @@ void vmcb_write(struct vmcb *vmcb, u32 field, u64 value);
 #define TLB_CONTROL_FLUSH_ASID	3
 #define TLB_CONTROL_FLUSH_ASID_NON_GLOBAL 7
 
-#define VINTR_V_TPR		0xffULL
+#define VINTR_V_TPR		0xffULL		/* CR8, as the guest reads it */
 #define VINTR_V_IRQ		BIT_ULL(8)
 #define VINTR_VGIF		BIT_ULL(9)
 #define VINTR_V_NMI		BIT_ULL(11)
@@ -308,6 +312,8 @@ void vmcb_write(struct vmcb *vmcb, u32 field, u64 value);
 #define VINTR_V_INTR_PRIO	(0xfULL << 16)
 #define VINTR_V_IGN_TPR		BIT_ULL(20)
 #define VINTR_V_INTR_MASKING	BIT_ULL(24)
+#define VINTR_V_VECTOR_SHIFT	32
+#define VINTR_V_VECTOR		(0xffULL << VINTR_V_VECTOR_SHIFT)
 #define VINTR_VGIF_ENABLE	BIT_ULL(25)
 #define VINTR_V_NMI_ENABLE	BIT_ULL(26)
 #define VINTR_X2AVIC_ENABLE	BIT_ULL(30)
@@ -316,7 +322,9 @@ void vmcb_write(struct vmcb *vmcb, u32 field, u64 value);
 #define INTERRUPT_SHADOW	BIT_ULL(0)
 
 #define NP_ENABLE		BIT_ULL(0)
+#define NP_GMET			BIT_ULL(3)	/* the user bit of an entry forbids execution by supervisors */
 #define NP_SSS			BIT_ULL(4)	/* supervisor shadow stacks stand on marked pages */
+#define NP_ROGPT		BIT_ULL(6)	/* walks of the guest's tables are reads, where they set no bit */
 
 #define AVIC_MAX_INDEX		GENMASK_ULL(11, 0)	/* of avic_physical_table */
 
@@ -332,6 +340,8 @@ void vmcb_write(struct vmcb *vmcb, u32 field, u64 value);
 #define CLEAN_SEG		BIT_ULL(8)	/* CS, DS, ES, SS, CPL */
 #define CLEAN_CR2		BIT_ULL(9)
 #define CLEAN_LBR		BIT_ULL(10)
+#define CLEAN_AVIC		BIT_ULL(11)
+#define CLEAN_CET		BIT_ULL(12)	/* S_CET, SSP, ISST_ADDR */
 #define CLEAN_ALL		GENMASK_ULL(10, 0)
 
 /* ---- 4. Events: EVENTINJ and EXITINTINFO (15.20) */

@@ -3,6 +3,7 @@
  * struct tpz_hw of VMX, and its smallest hooks.
  */
 #include <linux/kernel.h>
+#include "../percpu.h"
 #include "ept.h"
 #include "vmx.h"
 
@@ -41,7 +42,7 @@ const struct tpz_hw tpz_hw_vmx = {
 	.pending_debug = true,
 	.probe = vmx_probe,
 	.available = vmx_available,
-	.remove = vmx_percpu_exit,
+	.remove = tpz_cpu_pages_free,
 	.traps = vmx_traps,
 	.feature = vmx_feature,
 	.cpu_on = vmx_cpu_on,

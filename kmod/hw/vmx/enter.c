@@ -139,7 +139,7 @@ int vmx_enter(struct tpz_vcpu *v)
 	bool refused;
 	u32 reason;
 
-	if (unlikely(!vmx_this_cpu_on() || vmx_open(v)))
+	if (vmx_open(v))
 		return -ESHUTDOWN;
 	before_entry(v, x);
 	v->entered_tsc = rdtsc();

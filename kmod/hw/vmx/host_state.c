@@ -96,8 +96,6 @@ int vmx_vcpu_load(struct tpz_vcpu *v)
 	struct vmx_vcpu *x = to_vmx(v);
 	int ret;
 
-	if (unlikely(!vmx_this_cpu_on()))
-		return -ESHUTDOWN;
 	if (x->cpu != smp_processor_id())
 		vmx_evict(x);
 	ret = vmx_open(v);

@@ -13,19 +13,16 @@
  * stands anywhere outside of one, so nothing has to happen there before a CPU goes offline, sleeps or is reset.
  */
 #define pr_fmt(fmt) "trapeze: " fmt
-#include <linux/cpu.h>
-#include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
-#include <linux/slab.h>
 #include <linux/string.h>
+#include "../percpu.h"
 #include "vmx.h"
 
 struct vmx_cpu {
-	struct vmx_region *vmxon;	/* allocated at load for each possible CPU */
+	struct vmx_region *vmxon;	/* its page of ../percpu.c */
 	struct list_head resident;	/* vmx_vcpu.link */
 	struct vmx_vcpu *current_vmcs;	/* what VMPTRLD loaded last, or NULL */
-	bool on;			/* in VMX operation; transient mode: windows may open */
 };
 
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
@@ -59,34 +56,17 @@ int vmx_percpu_init(void)
 {
 	int cpu, ret;
 
-	ret = choose_residence();
+	ret = choose_residence() ?: tpz_cpu_pages_alloc(1);
 	if (ret)
 		return ret;
 	for_each_possible_cpu(cpu) {
 		struct vmx_cpu *c = &per_cpu(vmx_cpus, cpu);
-		struct page *page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
 
 		INIT_LIST_HEAD(&c->resident);
-		if (!page) {
-			vmx_percpu_exit();
-			return -ENOMEM;
-		}
-		c->vmxon = page_address(page);
+		c->vmxon = tpz_cpu_page(cpu, 0);
 		c->vmxon->revision = vmx_caps.basic & VMX_CAP_BASIC_REVISION;
 	}
 	return 0;
-}
-
-void vmx_percpu_exit(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct vmx_cpu *c = &per_cpu(vmx_cpus, cpu);
-
-		free_page((unsigned long)c->vmxon);
-		c->vmxon = NULL;
-	}
 }
 
 /* ---- VMX operation. Interrupts off */
@@ -146,7 +126,6 @@ int vmx_cpu_on(void)
 		vmx_invept(INVEPT_ALL_CONTEXTS, 0);
 	if (!stays())
 		operation_off(c);
-	c->on = true;
 	return 0;
 }
 
@@ -156,13 +135,8 @@ int vmx_cpu_on(void)
  */
 void vmx_cpu_off(void)
 {
-	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
-
-	if (!c->on)
-		return;
-	c->on = false;
 	if (stays())
-		operation_off(c);
+		operation_off(this_cpu_ptr(&vmx_cpus));
 }
 
 /**
@@ -173,16 +147,11 @@ void vmx_cpu_crash(void)
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpus);
 	struct vmx_vcpu *x;
 
-	if (!(__read_cr4() & X86_CR4_VMXE) || !c->vmxon)
+	if (!(__read_cr4() & X86_CR4_VMXE))
 		return;
 	list_for_each_entry(x, &c->resident, link)
 		vmx_vmclear(x->vmcs_pa);
 	vmx_vmxoff();
-}
-
-bool vmx_this_cpu_on(void)
-{
-	return __this_cpu_read(vmx_cpus.on);
 }
 
 /* ---- a VMCS onto this CPU and off it */
@@ -214,8 +183,9 @@ int vmx_make_current(struct vmx_vcpu *x)
 	if (c->current_vmcs == x)
 		return 0;
 	local_irq_save(flags);
-	ret = c->on ? 0 : -ESHUTDOWN;
-	if (!ret && !x->initialized)
+	if (!tpz_this_cpu_on())
+		ret = -ESHUTDOWN;
+	else if (!x->initialized)
 		ret = vmx_vmclear(x->vmcs_pa);
 	if (!ret)
 		ret = vmx_vmptrld(x->vmcs_pa);
@@ -244,7 +214,7 @@ int vmx_open_window(struct tpz_vcpu *v)
 		return 0;
 	}
 	local_irq_save(flags);
-	if (vmx_this_cpu_on()) {
+	if (tpz_this_cpu_on()) {
 		ret = operation_on(this_cpu_ptr(&vmx_cpus));
 		if (ret)
 			tpz_vm_kill(v->vm, "VMX was taken by another hypervisor while this VM lived");
@@ -273,14 +243,14 @@ void vmx_close_window(struct tpz_vcpu *v)
 
 void vmx_read_failed(u32 field)
 {
-	if (vmx_this_cpu_on())
+	if (tpz_this_cpu_on())
 		WARN_ONCE(1, "trapeze: VMREAD of %s (%#x) failed, from %pS\n", vmcs_field_name(field), field,
 			  __builtin_return_address(0));
 }
 
 void vmx_write_failed(u32 field, u64 value)
 {
-	if (vmx_this_cpu_on())
+	if (tpz_this_cpu_on())
 		WARN_ONCE(1, "trapeze: VMWRITE of %#llx to %s (%#x) failed, from %pS\n", value,
 			  vmcs_field_name(field), field, __builtin_return_address(0));
 }

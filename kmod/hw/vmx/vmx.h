@@ -90,11 +90,9 @@ u64 vmx_traps(void);
 void vmx_trap_controls(u64 traps, struct vmx_controls *controls);	/* adds what the traps need */
 
 int vmx_percpu_init(void);
-void vmx_percpu_exit(void);
 int vmx_cpu_on(void);
 void vmx_cpu_off(void);
 void vmx_cpu_crash(void);
-bool vmx_this_cpu_on(void);
 int vmx_make_current(struct vmx_vcpu *x);	/* VMPTRLD if another VMCS is current: 0 or an error. Preemption off */
 void vmx_evict(struct vmx_vcpu *x);		/* VMCLEAR, on whichever CPU it stands. Interrupts on */
 
