@@ -16,7 +16,7 @@ help:
 	@echo 'make run         from nothing: boot a Linux guest in Trapeze in the lab (HOST=1: on this machine)'
 	@echo 'make check       from nothing: every test on every lab machine; MACHINE= and TESTS="..." narrow it'
 	@echo 'make check-long  every test on every kernel'
-	@echo 'make lab         a shell on a lab machine, module loaded (GDB=1: with the emulator'\''s debugger)'
+	@echo 'make lab         a shell on a lab machine, module loaded (GDB=1: with a debugger); MACHINE=vmx or svm'
 	@echo 'make install     module through DKMS, tools, udev rule, manual pages (DESTDIR=, PREFIX=)'
 	@echo 'make clean       remove build/'
 
@@ -65,7 +65,7 @@ lab: $(PYTHON)
 	$(LAB) shell $(LAB_OPTIONS) $(if $(GDB),--debugger)
 
 lab-selfcheck: $(PYTHON)
-	$(LAB) selfcheck
+	$(LAB) selfcheck $(LAB_OPTIONS)
 
 # What needs the running system (DKMS, udev) is left out when files are gathered for a package (DESTDIR).
 VERSION = 0.1

@@ -98,7 +98,7 @@ static int all_on(void)
 	int ret;
 
 	tpz_host_claim(tpz_hw->rival);		/* first: what is not here now stays away */
-	ret = tpz_hw->available();
+	ret = tpz_hw_available(tpz_hw);
 	if (ret) {
 		tpz_host_release(NULL);
 		return ret;

@@ -6,6 +6,7 @@
 #ifndef TPZ_HOST_H
 #define TPZ_HOST_H
 
+#include <linux/cc_platform.h>
 #include <linux/hrtimer.h>
 #include <linux/smp.h>
 #include <linux/types.h>
@@ -108,6 +109,18 @@ void tpz_host_claim(const char *rival);
  */
 void tpz_host_on_crash(void (*crash)(void));
 void tpz_host_release(void (*crash)(void));	/* @crash: NULL if it was not registered. May sleep */
+
+/* ---- what the host does with its memory */
+
+/* AMD's SEV-SNP is initialized: a table says who owns each page, and the CPU checks it */
+static inline bool tpz_host_has_snp(void)
+{
+#ifdef TPZ_HAVE_SNP
+	return cc_platform_has(CC_ATTR_HOST_SEV_SNP);
+#else
+	return false;		/* kernels that do not know of it do not turn it on */
+#endif
+}
 
 /* ---- events in the life of the machine */
 

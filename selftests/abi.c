@@ -480,6 +480,16 @@ static int set_slot(struct vm *vm, __u32 slot, __u64 gpa, __u64 bytes, __u64 uad
 	return ioctl(vm->fd, TPZ_SET_SLOT, &set);
 }
 
+/* Where the launcher's half ends: 2^56 with 5-level paging, 2^47 else. */
+static __u64 user_end(void)
+{
+	void *far = mmap((void *)(1ULL << 50), PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(far != MAP_FAILED);
+	munmap(far, PAGE);
+	return (uintptr_t)far >> 47 ? 1ULL << 56 : 1ULL << 47;
+}
+
 static void slots_are_checked(void)
 {
 	struct vm *vm = vm_create();
@@ -509,7 +519,7 @@ static void slots_are_checked(void)
 
 	/* The launcher's half of the address space alone */
 	CHECK_ERR(set_slot(vm, SLOT_TEST, free, PAGE, 0xffff888000000000), EFAULT);
-	CHECK_ERR(set_slot(vm, SLOT_TEST, free, 2 * PAGE, (1ULL << 47) - PAGE), EFAULT);
+	CHECK_ERR(set_slot(vm, SLOT_TEST, free, 2 * PAGE, user_end() - PAGE), EFAULT);
 	CHECK_ERR(set_slot(vm, SLOT_TEST, free, 2 * PAGE, -PAGE), EFAULT);
 
 	/* Overlaps from below, from above, within, around */

@@ -142,10 +142,16 @@ static void make_it_pass(const struct call *call)
 	call->undo(ret);
 }
 
+/* Files, VMs and mappings that hold the module */
+static long long references(void)
+{
+	return read_number("/sys/module/trapeze/refcnt");
+}
+
 /* The nth allocation fails. Return: whether there was an nth; @failed: and the call failed with it */
 static bool try_nth(const struct call *call, unsigned int nth, bool *failed)
 {
-	long long before = charged(), grown;
+	long long before = charged(), held = references(), grown;
 	bool injected;
 	int ret;
 
@@ -162,6 +168,8 @@ static bool try_nth(const struct call *call, unsigned int nth, bool *failed)
 				return injected;	/* it has a way around that allocation: one look is enough */
 		}
 	}
+	CHECK_THAT(references() == held, "allocation %u failed, and the module is held %lld times more", nth,
+		   references() - held);
 	grown = charged() - before;
 	CHECK_THAT(grown < AGAIN * (long long)PAGE, "allocation %u failed %d times, and %lld bytes are held", nth, AGAIN, grown);
 	return true;
@@ -376,19 +384,24 @@ static void driving_a_line(void)
 
 /* ------------------------------------------------------------------ a vCPU */
 
+static void *run_page;
+
 static int map_run_page(void)
 {
-	void *page = mmap(NULL, TPZ_RUN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	run_page = mmap(NULL, TPZ_RUN_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	return run_page == MAP_FAILED ? -1 : 0;
+}
 
-	if (page == MAP_FAILED)
-		return -1;
-	return munmap(page, TPZ_RUN_BYTES);
+static void unmap_run_page(int ret)
+{
+	(void)ret;
+	CHECK_SYS(munmap(run_page, TPZ_RUN_BYTES));
 }
 
 static void mapping_the_run_page(void)
 {
 	start();
-	fail_each(&(struct call){ .make = map_run_page, .undo = nothing }, true);
+	fail_each(&(struct call){ .make = map_run_page, .undo = unmap_run_page }, true);
 }
 
 static __u32 fpu_bytes;

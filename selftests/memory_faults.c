@@ -22,8 +22,8 @@ static void unbacked_address(void)
 	for (int again = 0; again < 2; again++) {	/* running on tries again */
 		vcpu_expect(vcpu, TPZ_EXIT_MEMORY);
 		CHECK_EQ(vcpu->run->memory.gpa, gpa);
-		CHECK_EQ(vcpu->run->memory.gva_valid, 1);
-		CHECK_EQ(vcpu->run->memory.gva, gpa);
+		CHECK_EQ(vcpu->run->memory.gva_valid, machine.npf_tells_gva);
+		CHECK_EQ(vcpu->run->memory.gva, machine.npf_tells_gva ? gpa : 0);
 		CHECK_EQ(vcpu->run->memory.no_slot, 1);
 		CHECK_EQ(vcpu->run->memory.readonly_slot, 0);
 		CHECK_EQ(vcpu->run->memory.read, 1);
@@ -319,7 +319,7 @@ static void page_table_page(void)
 	CHECK_EQ(vcpu->run->memory.gpa, table);
 	CHECK_EQ(vcpu->run->memory.page_walk, 1);
 	CHECK_EQ(vcpu->run->memory.no_slot, 1);
-	CHECK_EQ(vcpu->run->memory.gva, gva + GUEST_FREE);
+	CHECK_EQ(vcpu->run->memory.gva, machine.npf_tells_gva ? gva + GUEST_FREE : 0);
 
 	/* A table in a read-only slot: its accessed bit cannot be set */
 	pdpt = vm_add_memory(vcpu->vm, SLOT_TEST, table, PAGE, TPZ_SLOT_READONLY);

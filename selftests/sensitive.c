@@ -519,7 +519,6 @@ static void lldt(void)
 	/* The upper half of a 64-bit descriptor: base, canonical, and a type that must be 0 */
 	o = LOAD(.mode = MODE_LONG, .entry = lldt64, .argument = SEL_TRY, .descriptor = { ldt, 0xffff8123 });
 	CHECK_EQ(o.ldtr.base, 0xffff812300000000 | LDT_BASE);
-	LOAD(.mode = MODE_COMPAT, .entry = lldt32, .argument = SEL_TRY, .descriptor = { ldt, 0xffff8123 });
 	/* Granularity, AVL, and the bits that a system descriptor does not use */
 	for (int flags = 0; flags < 16; flags++)
 		LOAD(.mode = MODE_LONG, .entry = lldt64, .argument = SEL_TRY,
@@ -550,13 +549,30 @@ static void ltr(void)
 		o = LOAD(.mode = mode, .entry = entry, .argument = SEL_TRY,
 			 .descriptor = { descriptor(0x12345678, 0x67, 0x09, 0) });
 		CHECK_EQ(o.vector, NP);
-		for (int access = 0x80; access < 0xa0; access++)
-			LOAD(.mode = mode, .entry = entry, .argument = SEL_TRY,
-			     .descriptor = { descriptor(0x12345678, 0x67, access, 0) });
 	}
 	o = LOAD(.mode = MODE_LONG, .entry = ltr64, .argument = SEL_TRY, .descriptor = { tss, 0xffffffff });
 	CHECK_EQ(o.tr.base, 0xffffffff12345678);
+}
+
+/* In compatibility mode a system descriptor has 8 bytes */
+static void short_descriptors(void)
+{
+	const __u64 ldt = descriptor(LDT_BASE, LDT_LIMIT, 0x82, 0), tss = descriptor(0x12345678, 0x67, 0x89, 0);
+
+	not_in_tcg("reads system descriptors of 16 bytes in compatibility mode, too");
+	LOAD(.mode = MODE_COMPAT, .entry = lldt32, .argument = SEL_TRY, .descriptor = { ldt, 0xffff8123 });
 	LOAD(.mode = MODE_COMPAT, .entry = ltr32, .argument = SEL_TRY, .descriptor = { tss, 0xffffffff });
+}
+
+static void ltr_types(void)
+{
+	not_in_tcg("takes TSSs of other types into TR");
+	for (int access = 0x80; access < 0xa0; access++) {
+		const __u64 tss = descriptor(0x12345678, 0x67, access, 0);
+
+		LOAD(.mode = MODE_PROTECTED, .entry = ltr32, .argument = SEL_TRY, .descriptor = { tss });
+		LOAD(.mode = MODE_LONG, .entry = ltr64, .argument = SEL_TRY, .descriptor = { tss });
+	}
 }
 
 static void bases_are_canonical(void)
@@ -601,6 +617,8 @@ static const struct ktap_case cases[] = {
 	{ "LLDT: the module does what the CPU does", lldt },
 	{ "LTR: the module does what the CPU does", ltr },
 	{ "LTR of a null selector", ltr_of_null },
+	{ "LTR of every type", ltr_types },
+	{ "LLDT and LTR in compatibility mode", short_descriptors },
 	{ "LGDT, LLDT, LTR: bases that are not canonical", bases_are_canonical },
 };
 KTAP_MAIN(cases)

@@ -27,15 +27,14 @@ struct tpz_hw {
 	const char *name;
 	u32 backend;		/* enum tpz_backend */
 	const char *rival;	/* KVM's module for the same hardware */
+	const char *held_by;	/* the bit that held() looks at, in words */
+	bool (*held)(void);	/* the extension is on, on this CPU: before we turn it on, by another hypervisor */
 	const struct tpz_npt_format *npt;
 	bool pdptes_in_memory;	/* PAE paging: the CPU has no PDPTE registers, each walk reads the table at CR3 */
 	bool pending_debug;	/* the control structure has a field for debug traps that wait (v->s.pending_debug) */
 
-	/* Module load and unload. probe() prints one sentence that says what is missing and what to do; available()
-	 * does so if another hypervisor has the hardware: -EBUSY. May sleep
-	 */
+	/* Module load and unload. probe() prints one sentence that says what is missing and what to do. May sleep */
 	int (*probe)(void);
-	int (*available)(void);
 	void (*remove)(void);
 	u64 (*traps)(void);	/* TPZ_TRAP_* that this CPU can do */
 	const struct tpz_hw_feature *(*feature)(u32 index);	/* NULL beyond the last */
@@ -77,6 +76,14 @@ struct tpz_hw {
 extern const struct tpz_hw *tpz_hw;	/* the one in use; set at load */
 extern const struct tpz_hw tpz_hw_vmx;
 extern const struct tpz_hw tpz_hw_svm;
+
+/**
+ * tpz_hw_available() - may we have the hardware?
+ * @hw: the backend
+ *
+ * Return: 0; -EBUSY after one sentence: KVM or another hypervisor has it. May sleep.
+ */
+int tpz_hw_available(const struct tpz_hw *hw);
 
 /**
  * tpz_fetch() - make parts of v->s right

@@ -76,6 +76,11 @@ void tpz_switch_tsc_aux(const struct tpz_vcpu *v)
 
 /* ---- around an entry: only what differs */
 
+void tpz_switch_look_at_host(struct tpz_switch *w)
+{
+	w->host_debugctl = tpz_msr(MSR_IA32_DEBUGCTLMSR);
+}
+
 static void load_guest_breakpoints(const struct tpz_switch *w, const struct tpz_cpu_state *s)
 {
 	if (w->host_armed)

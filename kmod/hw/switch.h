@@ -21,6 +21,7 @@ struct tpz_switch {
 	u64 host_xcr0;			/* 0: the host does not use XSAVE */
 	u64 host_xss;			/* not 0: the guest must not XSAVES the host's supervisor states */
 	u64 host_tsc_aux;
+	u64 host_debugctl;		/* bits that trap or trace the host's own code: not in the guest */
 	struct tpz_host_debug debug;
 };
 
@@ -49,6 +50,26 @@ void tpz_switch_tsc_aux(const struct tpz_vcpu *v);	/* v->s.tsc_aux was written: 
  */
 void tpz_switch_enter(struct tpz_switch *w, const struct tpz_vcpu *v);
 void tpz_switch_exit(struct tpz_switch *w, const struct tpz_vcpu *v);
+
+/* Where v->host_ran, before an entry: DEBUGCTL may have changed. Interrupts off */
+void tpz_switch_look_at_host(struct tpz_switch *w);
+
+/**
+ * tpz_switch_debugctl_to_host() - straight after an exit: DEBUGCTL, of which the exit left nothing, or the entry
+ * Context: noinstr, NMIs not yet let in: perf's handler must find its own, and what it leaves stays.
+ */
+static __always_inline void tpz_switch_debugctl_to_host(const struct tpz_switch *w)
+{
+	if (unlikely(w->host_debugctl))
+		tpz_wrmsr_noinstr(MSR_IA32_DEBUGCTLMSR, w->host_debugctl);
+}
+
+/* Straight before the entry, on a CPU that would enter with the host's */
+static __always_inline void tpz_switch_debugctl_to_guest(const struct tpz_switch *w)
+{
+	if (unlikely(w->host_debugctl))
+		tpz_wrmsr_noinstr(MSR_IA32_DEBUGCTLMSR, 0);
+}
 
 /* ---- policy that both vendors' control structures express */
 

@@ -227,8 +227,8 @@ class LabBoot:
         if debugger and self.emulator.own_debugger:
             say("Ctrl-\\ switches to the debugger and back")
         elif debugger:
-            say("the machine waits; in another terminal:\n" +
-                f"  gdb -ex 'target remote {self.folder.relative_to(image.TOP)}/gdb'        (Documentation/lab.md has more)")
+            say("the machine waits for gdb (Documentation/lab.md has more); in another terminal:\n" +
+                f"  gdb -ex 'target remote {self.folder.relative_to(image.TOP)}/gdb' -ex continue")
         try:
             terminal.run(command, environment, self.folder)
         finally:

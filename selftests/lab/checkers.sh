@@ -11,7 +11,9 @@ fi
 leaks=/sys/kernel/debug/kmemleak
 if [ -e $leaks ]; then
 	sed -n 's/^trapeze .* \(0x[0-9a-f]*\).*/lab: the module was at \1/p' /proc/modules >/dev/kmsg
-	rmmod trapeze 2>/dev/null
+	if grep -q '^trapeze ' /proc/modules && ! rmmod trapeze; then
+		echo "BUG: the module cannot be removed" >/dev/kmsg
+	fi
 	sleep 6
 	echo scan >$leaks || echo "BUG: the leak detector switched itself off" >/dev/kmsg
 	echo scan >$leaks

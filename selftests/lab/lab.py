@@ -167,7 +167,7 @@ def run_unit_tests():
             total.fail(f"unit test {program.name} was not built")
             continue
         command = [sys.executable, program] if program.suffix == ".py" else [program]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=3600, env=environment)
         result = verdict.judge_program(program.name, done.stdout.splitlines(), str(done.returncode))
         say(f"unit test {program.name}: {result.totals()}")
         if result.failed:
@@ -247,6 +247,8 @@ def command_shell(options):
     if not options.no_build:
         make("tools", "guest", "selftests")
     module = module_for(kernel_flavour(machine, boot, options), options)
+    if options.debugger:
+        options.append.append("nokaslr")        # so that addresses are the same each time
     if not options.counted:         # a person's time passes as it does
         options.parallel = machine["emulator"] == "qemu"
     LabBoot(machine, boot, options, module, mode="shell").shell(options.debugger)

@@ -10,7 +10,7 @@
 #include <linux/kernel.h>
 #include <asm/cpufeature.h>
 #include "../../host.h"
-#include "../features.h"
+#include "../probe.h"
 #include "../percpu.h"
 #include "npt.h"
 #include "svm.h"
@@ -110,26 +110,24 @@ static int check_firmware(void)
 static int check_features(void)
 {
 	if (!svm_has(SVM_CPUID_NP))
-		return refuse("this CPU's SVM has no nested paging; it takes an AMD CPU of 2007 (Barcelona) or later, or an outer hypervisor that passes it on");
+		return refuse("this CPU's SVM has no nested paging; it takes an AMD CPU of 2011 (Bulldozer) or later, or an outer hypervisor that passes it on");
 	if (svm_caps.asids < 2)
 		return refuse("this CPU's SVM tells of no ASID for guests (CPUID 8000000ah, EBX); the outer hypervisor should pass on at least 2");
 	/* Nested tables and VMCBs would need the encryption bit in every address */
 	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT))
 		return refuse("the kernel encrypts its memory (SME, SEV), which Trapeze does not know yet; boot with mem_encrypt=off");
+	/* While a guest runs, a host's write to the large page that its VMCB begins would fault: pages to be chosen with care */
+	if (tpz_host_has_snp())
+		return refuse("SEV-SNP is on in this host, which Trapeze does not know yet; disable \"SNP Memory Coverage\" in the firmware's setup, or boot with clearcpuid=sev_snp");
+	/* Erratum 383: a guest could raise a machine check that ends the host */
+	if (boot_cpu_has_bug(X86_BUG_AMD_TLB_MMATCH))
+		return refuse("this CPU has AMD's erratum 383 (family 10h), by which a guest can halt the machine; it takes a later AMD CPU");
 	return 0;
 }
 
-int svm_available(void)
+bool svm_held(void)
 {
-	if (tpz_host_module_loaded("kvm_amd")) {
-		pr_err_ratelimited("KVM holds SVM; run \"modprobe -r kvm_amd\" first, or boot with kvm.enable_virt_at_load=0 and without kvm_amd\n");
-		return -EBUSY;
-	}
-	if (tpz_msr(MSR_EFER) & EFER_SVME) {
-		pr_err_ratelimited("another hypervisor holds SVM (EFER.SVME is set); unload it first\n");
-		return -EBUSY;
-	}
-	return 0;
+	return tpz_msr(MSR_EFER) & EFER_SVME;
 }
 
 /**
@@ -143,7 +141,7 @@ int svm_probe(void)
 	if (cpuid_eax(0x80000000) < LEAF_SVM || !(cpuid_ecx(LEAF_FEATURES) & BIT(2)))
 		return -ENODEV;
 	read_caps();
-	ret = check_firmware() ?: svm_available() ?: check_features();
+	ret = check_firmware() ?: tpz_hw_available(&tpz_hw_svm) ?: check_features();
 	if (ret)
 		return ret;
 	svm_npt_init_format(__read_cr4() & X86_CR4_LA57, tpz_msr(MSR_EFER) & EFER_NX,

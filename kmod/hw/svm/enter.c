@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) "trapeze: " fmt
 #include "../../host_guest.h"
+#include <asm/fpu/xcr.h>
 #include <asm/asm.h>
 #include <asm/debugreg.h>
 #include <asm/msr.h>
@@ -66,7 +67,9 @@ static __always_inline void vmsave(u64 pa)
 static noinstr void run_guest(struct tpz_vcpu *v, struct svm_vcpu *x, u64 host_vmcb_pa, unsigned long flags)
 {
 	guest_state_enter_irqoff();
+	tpz_switch_debugctl_to_guest(&x->host);		/* VMRUN leaves it alone, without LBR virtualization */
 	svm_enter_guest(v->s.gpr, x->vmcb_pa, host_vmcb_pa, flags);
+	tpz_switch_debugctl_to_host(&x->host);
 	guest_state_exit_irqoff();
 }
 
@@ -121,7 +124,8 @@ static void on_refusal(struct tpz_vcpu *v, struct svm_vcpu *x, bool kept)
 		memset(&x->vmcb->save, 0, sizeof(x->vmcb->save));	/* the launcher must not see the host's */
 		tpz_vm_kill(v->vm, "the CPU refused an entry with what the guest itself had set: its state is lost");
 	}
-	x->vmcb->control.eventinj = 0;
+	svm_untake_asid(x);
+	svm_inject_again(v);
 	x->vmcb->control.clean = 0;
 	if (unlikely(x->stepping) && !x->guest_tf)
 		x->vmcb->save.rflags &= ~(u64)X86_EFLAGS_TF;
@@ -157,8 +161,17 @@ static void before_entry(struct tpz_vcpu *v, struct svm_vcpu *x)
 	if (unlikely(v->host_ran)) {
 		/* Another thread may have changed this one's LDT, a debugger its bases */
 		vmsave(svm_host_vmcb_pa());
+		tpz_switch_look_at_host(&x->host);
 		v->host_ran = false;
 	}
+}
+
+/* Its save area is undefined (15.14.3): what it holds may be shown, but is written anew before an entry */
+static void distrust(struct tpz_vcpu *v, struct svm_vcpu *x)
+{
+	svm_fetch(v, ~v->cached & TPZ_P_ALL);
+	tpz_dirty(v, TPZ_P_ALL);
+	x->vmcb->control.clean = 0;
 }
 
 static void after_exit(struct tpz_vcpu *v, struct svm_vcpu *x)
@@ -173,6 +186,8 @@ static void after_exit(struct tpz_vcpu *v, struct svm_vcpu *x)
 	svm_save_interrupted_event(v);
 	svm_nmi_after_exit(v);
 	svm_decode_exit(v);
+	if (unlikely(vmcb->control.exitcode == SVM_EXIT_SHUTDOWN))
+		distrust(v, x);
 	/* The host's #DB handler must not find what the guest's traps left in its register */
 	if (unlikely(vmcb->save.dr6 != DR6_RESERVED))
 		set_debugreg(DR6_RESERVED, 6);
@@ -201,6 +216,9 @@ int svm_enter(struct tpz_vcpu *v)
 	run_guest(v, x, svm_host_vmcb_pa(), tpz_host_mitigations.verw ? SVM_ENTER_VERW : 0);
 	v->exit.tsc = rdtsc();
 	stgi();		/* an NMI that ended the stay is taken here */
+	/* QEMU's TCG does not trap XSETBV: what the guest has set is read back. It is the one CPU with SVM and without NRIPS */
+	if (unlikely(!svm_has(SVM_CPUID_NRIPS)) && x->host.host_xcr0)
+		v->s.xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	tpz_switch_exit(&x->host, v);
 
 	refused = svm_refused(x->vmcb->control.exitcode);

@@ -5,6 +5,7 @@
  *
  * TPZ_EVENT_* below TPZ_EVENT_PRIV_SOFT are numbered as EVENTINJ's types.
  */
+#include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include "svm.h"
 
@@ -12,16 +13,23 @@ static_assert(TPZ_EVENT_INTR == SVM_EVENT_TYPE_INTR && TPZ_EVENT_NMI == SVM_EVEN
 	      TPZ_EVENT_EXCEPTION == SVM_EVENT_TYPE_EXCEPTION && TPZ_EVENT_SOFT_INTR == SVM_EVENT_TYPE_SOFT);
 
 /*
- * The guest must find the RIP behind an INT n, INT3, INTO or INT1. A CPU with NRIPS takes it from the VMCB's nRIP; for one
- * without, RIP itself moves first, and back if the delivery is cut off.
+ * The guest must find the RIP behind an INT n, INT3, INTO or INT1. A CPU with NRIPS takes that of the first three from the
+ * VMCB's nRIP; else RIP itself moves first, and back if the delivery is cut off.
  */
+static bool by_nrip(const struct tpz_event *e)
+{
+	return svm_has(SVM_CPUID_NRIPS) && e->type != TPZ_EVENT_PRIV_SOFT;
+}
+
 static void inject_soft(struct tpz_vcpu *v, struct svm_vcpu *x, const struct tpz_event *e)
 {
 	u64 rip = tpz_rip(v), next = rip + e->insn_bytes;
 
 	x->injected = *e;
 	x->injected_rip = rip;
-	if (svm_has(SVM_CPUID_NRIPS)) {
+	if (!tpz_seg(v, TPZ_CS)->l || !(v->s.efer & EFER_LMA))
+		next = (u32)next;
+	if (by_nrip(e)) {
 		x->vmcb->control.nrip = next;
 		return;
 	}
@@ -50,6 +58,8 @@ void svm_inject(struct tpz_vcpu *v, const struct tpz_event *e)
 		return;			/* svm_windows() decides how */
 	if (e->type >= TPZ_EVENT_SOFT_INTR)
 		inject_soft(v, x, e);
+	else
+		x->vmcb->control.nrip = tpz_rip(v);	/* heeded for every #BP and #OF, also a launcher's own */
 	if (e->type == TPZ_EVENT_NMI && !svm_has(SVM_CPUID_VNMI)) {
 		tpz_fetch(v, TPZ_P_SHADOW);
 		v->s.nmi_blocked = true;
@@ -73,6 +83,14 @@ static void set_vintr(struct svm_vcpu *x, u64 bits)
 	svm_touch(x, CLEAN_TPR);
 }
 
+/* The window of an NMI under STI's shadow is that of an interrupt, which needs no step by TF */
+static bool behind_shadow(struct tpz_vcpu *v, const struct svm_vcpu *x)
+{
+	tpz_fetch(v, TPZ_P_SHADOW | TPZ_P_RFLAGS);
+	return (v->s.sti_shadow || v->s.mov_ss_shadow) && (v->s.rflags & X86_EFLAGS_IF) && !v->event.valid &&
+		!svm_nmi_is_blocked(x);
+}
+
 /*
  * It serves twice. With its intercept it is the interrupt window: its acceptance traps before anything of it is seen.
  * Without, it delivers an interrupt that the guest can take now; QEMU's TCG may deliver one of EVENTINJ a second time. Where
@@ -82,6 +100,10 @@ void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
 {
 	struct svm_vcpu *x = to_svm(v);
 
+	if (unlikely(nmi) && behind_shadow(v, x)) {
+		nmi = false;
+		interrupt = true;
+	}
 	if ((interrupt || nmi) && x->virtual_interrupt) {
 		x->virtual_interrupt = false;
 		inject(x, &v->event);
@@ -94,6 +116,20 @@ void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
 		set_vintr(x, 0);
 	svm_intercept3(x, INTERCEPT3_VINTR, interrupt);
 	svm_nmi_window(v, nmi);
+}
+
+/* The VMCB is as before that entry, but for what was injected */
+void svm_inject_again(struct tpz_vcpu *v)
+{
+	struct svm_vcpu *x = to_svm(v);
+
+	x->vmcb->control.eventinj = 0;
+	x->virtual_interrupt = false;
+	if (!x->injected.valid)
+		return;
+	x->injected.valid = false;
+	v->s.rip = x->injected_rip;
+	tpz_dirty(v, TPZ_P_RIP);
 }
 
 /*
@@ -111,7 +147,7 @@ static bool is_soft(u64 info, u8 vector)
 static bool is_injected_again(const struct svm_vcpu *x, u8 vector)
 {
 	const struct tpz_event *e = &x->injected;
-	u64 rip = x->injected_rip + (svm_has(SVM_CPUID_NRIPS) ? 0 : e->insn_bytes);
+	u64 rip = x->injected_rip + (by_nrip(e) ? 0 : e->insn_bytes);
 
 	return e->valid && e->vector == vector && x->vmcb->save.rip == rip;
 }

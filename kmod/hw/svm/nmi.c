@@ -3,8 +3,9 @@
  * The guest's NMIs: blocked from their delivery to the next IRET (AMD APM vol. 2, 8.1.2 and 15.21.10).
  *
  * A CPU with VNMI does it all: it keeps a pending NMI and the blocking in the VMCB. For one without, the IRET traps; it then
- * runs, and the window is open once RIP has left it. Who waits for that moment, or for the end of an interrupt shadow, has
- * the CPU trap behind one instruction, by RFLAGS.TF. Should that very instruction push RFLAGS, the guest sees our TF.
+ * runs, and the window is open once RIP has left it. Who waits for that moment, or for the end of MOV SS's shadow with IF
+ * clear, has the CPU trap behind one instruction, by RFLAGS.TF. Should that very instruction push RFLAGS, be it by a fault,
+ * the guest sees our TF.
  */
 #include <asm/processor-flags.h>
 #include <uapi/asm/debugreg.h>

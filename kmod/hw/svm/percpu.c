@@ -14,7 +14,7 @@
 
 struct svm_cpu {
 	void *host_save;		/* MSR VM_HSAVE_PA: the CPU's own */
-	void *host_vmcb;		/* VMSAVE's: segments and MSRs of the host, taken as a vCPU is loaded */
+	void *host_vmcb;		/* VMSAVE's: segments and MSRs of the host, as they were before the entry */
 	u64 generation;			/* this CPU, interrupts off */
 	u32 next_asid;
 };
@@ -116,4 +116,18 @@ void svm_take_asid(struct svm_vcpu *x)
 	else
 		take_next(c, x);	/* a fresh ASID has no translations */
 	x->flush = false;
+}
+
+/**
+ * svm_untake_asid() - VMRUN was refused: nobody promises that it has flushed what svm_take_asid() asked for
+ * @x: the vCPU, whose VMCB still says what that was
+ *
+ * Context: interrupts off since svm_take_asid().
+ */
+void svm_untake_asid(struct svm_vcpu *x)
+{
+	if (x->vmcb->control.tlb_control == TLB_CONTROL_FLUSH_ALL)
+		__this_cpu_write(svm_cpus.next_asid, svm_caps.asids);	/* that generation has not begun */
+	x->asid_generation = 0;
+	x->flush = true;
 }

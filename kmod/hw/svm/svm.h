@@ -67,7 +67,7 @@ static inline bool svm_has(u32 feature)
 }
 
 int svm_probe(void);
-int svm_available(void);
+bool svm_held(void);
 void svm_remove(void);
 const struct tpz_hw_feature *svm_feature(u32 index);
 u64 svm_traps(void);
@@ -76,6 +76,7 @@ int svm_percpu_init(void);
 int svm_cpu_on(void);
 void svm_cpu_off(void);
 void svm_take_asid(struct svm_vcpu *x);		/* an ASID of this CPU, before each entry. Interrupts off */
+void svm_untake_asid(struct svm_vcpu *x);	/* that entry was refused */
 u64 svm_host_vmcb_pa(void);			/* where VMSAVE keeps this CPU's host registers */
 
 int svm_maps_init(void);			/* the permission maps that all VMs share */
@@ -96,6 +97,7 @@ bool svm_nmi_is_blocked(const struct svm_vcpu *x);
 void svm_nmi_block(struct svm_vcpu *x, bool blocked);
 void svm_nmi_window(struct tpz_vcpu *v, bool wanted);
 void svm_nmi_after_exit(struct tpz_vcpu *v);	/* before anything reads the guest's RFLAGS */
+void svm_inject_again(struct tpz_vcpu *v);	/* that entry was refused: the event waits as before */
 void svm_nmi_on_iret(struct svm_vcpu *x);	/* the IRET trapped */
 
 int svm_vcpu_load(struct tpz_vcpu *v);

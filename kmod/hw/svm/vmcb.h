@@ -38,7 +38,7 @@ struct vmcb_control {
 	u8 tlb_control;			/* TLB_CONTROL_* */
 	u8 reserved_05d[3];
 	u64 vintr;			/* 060h: VINTR_* */
-	u64 interrupt_shadow;		/* INTERRUPT_SHADOW_* */
+	u64 interrupt_shadow;		/* INTERRUPT_SHADOW */
 	u64 exitcode;			/* 070h */
 	u64 exitinfo1;
 	u64 exitinfo2;			/* 080h */
@@ -46,7 +46,7 @@ struct vmcb_control {
 	u64 np_enable;			/* 090h: NP_ENABLE, … */
 	u64 avic_apic_bar;
 	u64 ghcb_pa;
-	u64 eventinj;			/* 0a8h: EVENT_* */
+	u64 eventinj;			/* 0a8h: SVM_EVENT_* */
 	u64 n_cr3;
 	u64 lbr_virtualization;
 	u64 clean;			/* 0c0h: CLEAN_* */

@@ -8,7 +8,7 @@
 #define pr_fmt(fmt) "trapeze: " fmt
 #include <linux/kernel.h>
 #include <asm/cpufeature.h>
-#include "../features.h"
+#include "../probe.h"
 #include "ept.h"
 #include "vmx.h"
 
@@ -239,17 +239,9 @@ static int check_firmware(void)
 	return 0;
 }
 
-int vmx_available(void)
+bool vmx_held(void)
 {
-	if (tpz_host_module_loaded("kvm_intel")) {
-		pr_err_ratelimited("KVM holds VMX; run \"modprobe -r kvm_intel\" first, or boot with kvm.enable_virt_at_load=0 and without kvm_intel\n");
-		return -EBUSY;
-	}
-	if (__read_cr4() & X86_CR4_VMXE) {
-		pr_err_ratelimited("another hypervisor holds VMX (CR4.VMXE is set); unload it first\n");
-		return -EBUSY;
-	}
-	return 0;
+	return __read_cr4() & X86_CR4_VMXE;
 }
 
 /**
@@ -268,7 +260,7 @@ int vmx_probe(void)
 		return -EOPNOTSUPP;
 	}
 #endif
-	ret = check_firmware() ?: vmx_available();
+	ret = check_firmware() ?: tpz_hw_available(&tpz_hw_vmx);
 	if (ret)
 		return ret;
 	read_caps();

@@ -30,8 +30,7 @@ static noinstr u32 run_guest(struct tpz_vcpu *v, struct vmx_vcpu *x, unsigned lo
 	/* perf's NMI handler must find its own registers, and what it leaves in them stays */
 	if (unlikely(x->host_pebs))
 		tpz_wrmsr_noinstr(MSR_IA32_PEBS_ENABLE, x->host_pebs);
-	if (unlikely(x->host_debugctl))
-		tpz_wrmsr_noinstr(MSR_IA32_DEBUGCTLMSR, x->host_debugctl);
+	tpz_switch_debugctl_to_host(&x->host_switch);	/* the exit cleared it (SDM vol. 3C, "Loading Host State") */
 	if (likely(!x->failed)) {
 		reason = vmcs_read(VMCS_EXIT_REASON);
 		/* The exit left NMIs blocked: the handler's IRET must be the first one to come */

@@ -84,7 +84,7 @@ void vmx_refresh_host_state(struct vmx_vcpu *x)
 /* After anything of the host's ran with interrupts on: perf may have changed these, and foreign data stand in the L1D */
 void vmx_look_at_host(struct vmx_vcpu *x)
 {
-	x->host_debugctl = tpz_msr(MSR_IA32_DEBUGCTLMSR);
+	tpz_switch_look_at_host(&x->host_switch);
 	if (tpz_host_mitigations.pebs)
 		x->host_pebs = tpz_msr(MSR_IA32_PEBS_ENABLE);
 	if (tpz_host_mitigations.l1d_flush)

@@ -6,21 +6,18 @@
  * TPZ_EVENT_* are numbered as VMX's interruption types, so no translation is needed.
  */
 #include <asm/processor-flags.h>
+#include "../event.h"
 #include "vmx.h"
 
 void vmx_inject(struct tpz_vcpu *v, const struct tpz_event *e)
 {
-	u32 info = INTR_INFO_VALID | ((u32)e->type << INTR_INFO_TYPE_SHIFT) | e->vector;
-
 	if (vmx_open(v))
 		return;			/* nor will the entry be possible */
-	if (e->has_error) {
-		info |= INTR_INFO_ERROR_CODE;
+	if (e->has_error)
 		vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, e->error);
-	}
 	if (e->type >= TPZ_EVENT_SOFT_INTR)
 		vmcs_write(VMCS_ENTRY_INSTRUCTION_LENGTH, e->insn_bytes);
-	vmcs_write(VMCS_ENTRY_INTR_INFO, info);
+	vmcs_write(VMCS_ENTRY_INTR_INFO, tpz_event_to_word(e, e->type));
 	vmx_close(v);
 }
 
@@ -59,14 +56,7 @@ void vmx_save_interrupted_event(struct tpz_vcpu *v)
 
 	if (likely(!(info & INTR_INFO_VALID)))
 		return;
-	memset(e, 0, sizeof(*e));
-	e->valid = true;
-	e->vector = info & INTR_INFO_VECTOR;
-	e->type = (info & INTR_INFO_TYPE) >> INTR_INFO_TYPE_SHIFT;
-	if (info & INTR_INFO_ERROR_CODE) {
-		e->has_error = true;
-		e->error = vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE);
-	}
+	tpz_event_from_word(e, info, info & INTR_INFO_ERROR_CODE ? vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE) : 0);
 	if (e->type >= TPZ_EVENT_SOFT_INTR)
 		e->insn_bytes = vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
 	/* Its delivery begins anew: the blocking that a begun NMI set must not forbid it */

@@ -60,7 +60,6 @@ struct vmx_vcpu {
 	struct tpz_host_regs host;	/* the launcher's thread's, while loaded */
 	struct tpz_switch host_switch;
 	u64 host_syscall[VMX_SYSCALL_MSRS];	/* STAR, LSTAR, CSTAR, FMASK */
-	u64 host_debugctl;		/* an exit clears the MSR (SDM vol. 3C, "Loading Host State") */
 	u64 host_pebs;			/* IA32_PEBS_ENABLE: its buffer has a host address, so not in the guest */
 	u64 timer_ticks;		/* preemption timer of TPZ_TRAP_TIMER */
 	struct tpz_poked poke;
@@ -84,7 +83,7 @@ struct vmx_controls {
 extern struct vmx_controls vmx_controls;
 
 int vmx_probe(void);
-int vmx_available(void);
+bool vmx_held(void);
 const struct tpz_hw_feature *vmx_feature(u32 index);
 u64 vmx_traps(void);
 void vmx_trap_controls(u64 traps, struct vmx_controls *controls);	/* adds what the traps need */

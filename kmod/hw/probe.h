@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The lines of `tpz info` that tell what the CPU's virtualization can do: a table of each backend, answered here.
+ * What the probes of both vendors share: the lines of `tpz info` that tell what the CPU's virtualization can do, a table of
+ * each backend, are answered here.
  */
-#ifndef TPZ_HW_FEATURES_H
-#define TPZ_HW_FEATURES_H
+#ifndef TPZ_HW_PROBE_H
+#define TPZ_HW_PROBE_H
 
 #include "hw.h"
 
@@ -31,4 +32,4 @@ struct tpz_feature_line {
  */
 void tpz_feature_answer(const struct tpz_feature_line *line, const u64 *words, struct tpz_hw_feature *answer);
 
-#endif /* TPZ_HW_FEATURES_H */
+#endif /* TPZ_HW_PROBE_H */
