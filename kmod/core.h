@@ -376,4 +376,17 @@ static inline void tpz_add(u64 *meter, u64 n)
 	WRITE_ONCE(*meter, *meter + n);
 }
 
+/* One exit's worth, by the vCPU's thread; readers see all of it or nothing */
+static inline void tpz_meters_begin(struct tpz_vcpu_meters *m)
+{
+	WRITE_ONCE(m->seq, m->seq + 1);
+	smp_wmb();
+}
+
+static inline void tpz_meters_done(struct tpz_vcpu_meters *m)
+{
+	smp_wmb();
+	WRITE_ONCE(m->seq, m->seq + 1);
+}
+
 #endif /* TPZ_CORE_H */

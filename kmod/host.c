@@ -357,12 +357,34 @@ void tpz_host_mitigations_init(void)
 	tpz_host_mitigations.pebs = boot_cpu_has(X86_FEATURE_PEBS);
 }
 
+static bool can_reduce_speculation(void)
+{
+#ifdef X86_FEATURE_SRSO_BP_SPEC_REDUCE
+	return boot_cpu_has(X86_FEATURE_SRSO_BP_SPEC_REDUCE);
+#else
+	return false;
+#endif
+}
+
+void tpz_host_reduce_speculation(bool reduce)
+{
+#ifdef X86_FEATURE_SRSO_BP_SPEC_REDUCE
+	u64 value, bit = BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+
+	if (can_reduce_speculation() && !tpz_rdmsr_safe(MSR_ZEN4_BP_CFG, &value))
+		tpz_wrmsr(MSR_ZEN4_BP_CFG, reduce ? value | bit : value & ~bit);
+#endif
+}
+
 const struct tpz_host_mitigation *tpz_host_mitigation(u32 index)
 {
 	static struct tpz_host_mitigation lines[] = {
 		{ "clear-return-predictions", false, "after each exit" },
 		{ "restrict-indirect-branches", false, "IBRS written after each exit" },
 		{ "clear-branch-history", false, "after each exit" },
+		{ "untrain-returns", false, "after each exit (Retbleed, SRSO)" },
+		{ "barrier-after-exit", false, "IBPB after each exit (Retbleed, SRSO)" },
+		{ "reduce-speculation", false, "while a CPU may run guests (SRSO)" },
 		{ "clear-cpu-buffers", false, "VERW before each entry" },
 		{ "flush-l1d", false, "before an entry that follows more than fast handlers" },
 		{ "branch-predictor-barrier", false, "between two VMs on a CPU" },
@@ -376,6 +398,9 @@ const struct tpz_host_mitigation *tpz_host_mitigation(u32 index)
 #else
 		false,
 #endif
+		boot_cpu_has(X86_FEATURE_UNRET) || boot_cpu_has(X86_FEATURE_SRSO) || boot_cpu_has(X86_FEATURE_SRSO_ALIAS),
+		boot_cpu_has(X86_FEATURE_ENTRY_IBPB) || boot_cpu_has(X86_FEATURE_IBPB_ON_VMEXIT),
+		can_reduce_speculation(),
 		tpz_host_mitigations.verw,
 		tpz_host_mitigations.l1d_flush,
 		tpz_host_mitigations.ibpb,

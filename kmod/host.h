@@ -184,6 +184,12 @@ struct tpz_host_mitigations {
 	bool pebs;		/* the host's precise events pause in guests: their buffer has a host address */
 };
 
+/*
+ * SRSO on CPUs where it is left between guests and the host alone: the host asks for less speculation while this CPU
+ * may run guests. Interrupts off, or in a crash
+ */
+void tpz_host_reduce_speculation(bool reduce);
+
 extern struct tpz_host_mitigations tpz_host_mitigations;
 void tpz_host_mitigations_init(void);
 

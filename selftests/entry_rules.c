@@ -11,6 +11,7 @@
  * machine along.
  */
 #define _GNU_SOURCE
+#include "machine.h"
 #include "vm.h"
 
 #include <fcntl.h>
@@ -291,21 +292,9 @@ static const struct ktap_case svm_cases[] = {
 	COMMON_CASES
 };
 
-/* Outside of any case: without the device, the cases themselves will tell */
-static bool backend_is_svm(void)
-{
-	struct tpz_info info = { .size = sizeof(info) };
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
-	bool svm_here = fd >= 0 && !ioctl(fd, TPZ_GET_INFO, &info) && info.backend == TPZ_BACKEND_SVM;
-
-	if (fd >= 0)
-		close(fd);
-	return svm_here;
-}
-
 int main(int argc, char **argv)
 {
-	if (backend_is_svm()) {
+	if (machine.svm) {
 		vendor = &svm;
 		return ktap_main(svm_cases, ARRAY_SIZE(svm_cases), argc, argv);
 	}

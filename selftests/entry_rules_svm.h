@@ -70,14 +70,6 @@ static void svm_events(void)
 
 /* ---- what one of them lets in (Documentation/lab.md): the guest would go astray, or Bochs end the machine */
 
-static bool emulator_is_tcg(void)
-{
-	__u32 eax, signature, ecx, edx;
-
-	cpuid(0x40000000, 0, &eax, &signature, &ecx, &edx);
-	return signature == 0x54474354;	/* "TCGT", of "TCGTCGTCGTCG" */
-}
-
 /* QEMU has its firmware's name, too */
 static bool emulator_is_bochs(void)
 {
@@ -88,7 +80,7 @@ static bool emulator_is_bochs(void)
 		return false;
 	CHECK_EQ(read(fd, header, sizeof(header)), (ssize_t)sizeof(header));
 	close(fd);
-	return !memcmp(header + 10, "BOCHS ", 6) && !emulator_is_tcg();
+	return !memcmp(header + 10, "BOCHS ", 6) && !machine.tcg;
 }
 
 static const struct rule svm_not_tcg_rules[] = {
@@ -98,8 +90,7 @@ static const struct rule svm_not_tcg_rules[] = {
 
 static void svm_tcg_lets_in(void)
 {
-	if (emulator_is_tcg())
-		SKIP("QEMU's TCG does not check: nested-cr3, guest-pat");
+	not_in_tcg("does not check: nested-cr3, guest-pat");
 	break_rules(svm_not_tcg_rules, ARRAY_SIZE(svm_not_tcg_rules), &invalid);
 }
 
@@ -124,7 +115,7 @@ static const struct rule svm_real_rules[] = {
 
 static void svm_emulators_let_in(void)
 {
-	if (emulator_is_tcg() || emulator_is_bochs())
+	if (machine.tcg || emulator_is_bochs())
 		SKIP("neither QEMU's TCG nor Bochs checks: asid-exists, event-vector (reserved ones below 31), event-mode");
 	break_rules(svm_real_rules, ARRAY_SIZE(svm_real_rules), &invalid);
 }

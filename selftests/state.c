@@ -964,6 +964,12 @@ static void bad_events(void)
 	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = 8);
 	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = TPZ_EVENT_NMI; E.vector = 3);
 	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = TPZ_EVENT_EXCEPTION; E.vector = 32);
+	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = TPZ_EVENT_EXCEPTION; E.vector = 15);
+	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = TPZ_EVENT_EXCEPTION; E.vector = 20);
+	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = TPZ_EVENT_EXCEPTION; E.vector = 31);
+	/* BOUND is no instruction of 64-bit code */
+	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = TPZ_EVENT_EXCEPTION; E.vector = 5);
+	ACCEPTED(MODE_COMPAT, E.pending = 1; E.type = TPZ_EVENT_EXCEPTION; E.vector = 5);
 	/* Error codes where they belong, and only there */
 	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = TPZ_EVENT_EXCEPTION; E.vector = 13);
 	REFUSED(MODE_LONG, EVENTS, E.pending = 1; E.type = TPZ_EVENT_EXCEPTION; E.vector = 6; E.has_error = 1);

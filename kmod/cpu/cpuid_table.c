@@ -226,7 +226,7 @@ static void add_topology(struct tpz_cpuid_table *t, u32 apic_id)
 	}
 }
 
-/* Leaf 0xD: what each component of XSAVE's area takes. EBX of subleaves 0 and 1 follows XCR0: see dynamic_xsave() */
+/* Leaf 0xD: what each component of XSAVE's area takes. EBX of subleaves 0 and 1 follows XCR0: see dynamic() in cpuid.c */
 static void add_xsave(struct tpz_cpuid_table *t)
 {
 	struct tpz_cpuid_entry *e;

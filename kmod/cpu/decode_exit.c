@@ -156,9 +156,11 @@ static int fill_reason(struct tpz_vcpu *v, const struct tpz_insn *insn, struct t
 {
 	struct tpz_reason_meter *m = v->m->reason;
 
+	tpz_meters_begin(v->m);
 	tpz_add(&m[v->exit.reason].count, -1);
 	v->exit.reason = insn->opcode == 0x08 ? TPZ_EXIT_INVD : TPZ_EXIT_RDTSCP;
 	tpz_count(&m[v->exit.reason].count);
+	tpz_meters_done(v->m);
 	return 0;
 }
 

@@ -166,7 +166,7 @@ TPZ_HANDLER(tpz_on_exception)
 	} else if (e.vector == X86_TRAP_DB) {
 		tpz_queue_debug(v, x->exception.address);
 	} else {
-		queue(v, &e);
+		tpz_queue_exception(v, e.vector, e.has_error ? e.error : TPZ_NO_ERROR);
 	}
 	return TPZ_RESUME;
 }

@@ -57,11 +57,27 @@ static void save(void *area)
 		asm volatile("fxsave64 (%0)" : : "r" (area) : "memory");
 }
 
+/*
+ * Older AMD CPUs load FOP, FIP and FDP only where the area has an x87 exception pending (APM vol. 2, 11.4.4), and else leave
+ * what somebody's last instruction put there. An area with one pending, and with none of the three, goes before.
+ */
+static void forget_x87_pointers(void)
+{
+	static const struct xsave_area pending __aligned(16) = {
+		.fsw = 0x8081,		/* B, ES and IE; all exceptions are unmasked */
+		.mxcsr = 0x1f80,
+	};
+
+	asm volatile("fxrstor64 %0" : : "m" (pending));
+}
+
 /* Return: 0, or -1: the area is malformed. tpz_fpu_check() lets none in; this is the net below it */
 static int restore(const void *area)
 {
 	int error = -1;
 
+	if (unlikely(boot_cpu_has_bug(X86_BUG_FXSAVE_LEAK)))
+		forget_x87_pointers();
 	if (likely(have_xsave))
 		asm volatile("1:	xrstor64 (%1)\n\t"
 			     "xorl %0, %0\n"

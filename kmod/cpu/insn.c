@@ -2,8 +2,9 @@
 /*
  * The rest of the trapped instructions, and the nested page fault.
  *
- * #UD and #GP of the privilege level come before the trap for all of them (SDM vol. 3C, 26.1.1), so a handler here
- * meets an instruction that the guest was allowed to run.
+ * #UD and #GP of the privilege level come before the trap for all of them (SDM vol. 3C, 26.1.1; on CPUs that are sloppy
+ * there, decode_exit.c looks), so a handler here meets an instruction that the guest was allowed to run. Hypercalls alone are
+ * for every level.
  */
 #include <asm/archrandom.h>
 #include "internal.h"

@@ -3,7 +3,7 @@
  * RDMSR and WRMSR: the processor's own registers. time/ and irq/ have tables of the same shape for theirs; exit.c
  * joins them. What no table knows raises #GP, as on a CPU that lacks the register.
  *
- * The hardware's bitmap lets the guest reach FS and GS base alone without a trap; all else comes here.
+ * The hardware's bitmap lets the guest reach the few of tpz_passed_msrs[] (hw/switch.c) without a trap; all else comes here.
  */
 #include "internal.h"
 

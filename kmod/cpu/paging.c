@@ -220,20 +220,19 @@ static bool permitted(struct tpz_vcpu *v, const struct descent *p, u32 access, b
 	const struct tpz_cpu_state *s = &v->s;
 	const bool user_page = p->allowed & PTE_U;
 
+	/* Told also where something else forbids the access, too (SDM vol. 3A, 4.7) */
+	if (user_page && (s->efer & EFER_LMA) && (s->cr4 & X86_CR4_PKE) &&
+	    key_forbids(v, p->step[p->depth - 1].entry, access, user)) {
+		*pf_error |= X86_PF_PK;
+		return false;
+	}
 	if (user && !user_page)
 		return false;
 	if ((access & X86_PF_WRITE) && !(p->allowed & PTE_W) && (user || (s->cr0 & X86_CR0_WP)))
 		return false;
 	if ((access & X86_PF_INSTR) && (p->nx || (!user && user_page && (s->cr4 & X86_CR4_SMEP))))
 		return false;
-	if (!user && user_page && smap_forbids(v, access))
-		return false;
-	if (user_page && (s->efer & EFER_LMA) && (s->cr4 & X86_CR4_PKE) &&
-	    key_forbids(v, p->step[p->depth - 1].entry, access, user)) {
-		*pf_error |= X86_PF_PK;
-		return false;
-	}
-	return true;
+	return user || !user_page || !smap_forbids(v, access);
 }
 
 /* Accessed in every entry, dirty in the leaf of a write (SDM vol. 3A, 4.8). -EAGAIN: the tables changed under us */

@@ -28,6 +28,14 @@ RULE(ev_halted)
 	return e->activity != TPZ_ACTIVITY_HLT || !seg_of(k, TPZ_SS)->dpl;
 }
 
+/* Exceptions that this guest's processor raises: all of 0 to 19 but 2 (NMI) and 15, and #BR not in 64-bit code */
+#define EXCEPTIONS	0x000f7ffbu
+
+static bool exception_exists(const struct candidate *k, u8 vector)
+{
+	return vector < 32 && (EXCEPTIONS & BIT(vector)) && (vector != X86_TRAP_BR || !k->code64);
+}
+
 RULE(ev_type)
 {
 	const struct tpz_events *e = &k->st->events;
@@ -41,7 +49,7 @@ RULE(ev_type)
 	case TPZ_EVENT_NMI:
 		return e->vector == X86_TRAP_NMI;
 	case TPZ_EVENT_EXCEPTION:
-		return e->vector < 32 && e->vector != X86_TRAP_NMI;
+		return exception_exists(k, e->vector);
 	case TPZ_EVENT_PRIV_SOFT:
 		return e->vector == X86_TRAP_DB;
 	case TPZ_EVENT_SOFT_EXCEPTION:

@@ -109,6 +109,9 @@
 	UNTRAIN_RET_VM
 #else
 	UNTRAIN_RET
+#ifdef X86_FEATURE_IBPB_ON_VMEXIT
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
+#endif
 #endif
 	.endm
 

@@ -21,17 +21,4 @@ void tpz_meters_put(struct tpz_meters *meters);
  */
 int tpz_meters_open(struct tpz_meters *meters);
 
-/* One exit's worth, by the vCPU's thread; readers see all of it or nothing */
-static inline void tpz_meters_begin(struct tpz_vcpu_meters *m)
-{
-	WRITE_ONCE(m->seq, m->seq + 1);
-	smp_wmb();
-}
-
-static inline void tpz_meters_done(struct tpz_vcpu_meters *m)
-{
-	smp_wmb();
-	WRITE_ONCE(m->seq, m->seq + 1);
-}
-
 #endif /* TPZ_METERS_H */

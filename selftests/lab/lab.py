@@ -38,6 +38,7 @@ LONG_PARTS = [
     ("svm-debug", None, ["all"]),
     ("svm", None, ["all", "long"]),
     ("vmx", None, ["all", "long"]),
+    ("svm-bochs", None, ["second-opinion"]),
     ("svm", "cloud-7", ["smoke"]),
     ("vmx", "cloud-7", ["smoke"]),
     *((machine, flavour, ["all"]) for machine in ("svm", "vmx") for flavour in OTHER_KERNELS),

@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Unit tests of the verdict: a lab that cannot fail proves nothing. Prints KTAP."""
 
+import contextlib
+import io
 import sys
 
+from boot import Limits
+from machines import machine_named
+from qemu import seconds
 from testlist import boots, parse
 from verdict import complaints, judge_boot, judge_program
 
@@ -29,6 +34,18 @@ def boot(text, log=LOG, ending=None, planned=("a",), expected=(), refusals=None)
 
 def problem_with(words, *arguments, **keywords):
     return any(words in problem for problem in boot(*arguments, **keywords))
+
+
+def runs(line, machine, flavour="cloud"):
+    """Does a test of the list run there?"""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return parse(line)[0].runs_on(machine_named(machine), flavour)
+
+
+def limited(*story):
+    """What the limits say to a story of guest times and words of the report: sentences, one for each time."""
+    limits = Limits(boots(parse("a 100"))[0], 300, 30)
+    return [limits.at(each) for each in story if isinstance(each, int) or limits.told(each.split())]
 
 
 GOOD = ("a", "1..1\nok 1 fine\n", 0)
@@ -88,6 +105,21 @@ CASES = {
         lambda: problem_with("no test announced", report(GOOD), refusals=["invalid CR4"]),
     "an emulator that does not tell is not asked": lambda: boot(report(BREAKS), refusals=None) == [],
     "a remark of the boot about a CPU flaw is no complaint": lambda: complaints(LOG) == [],
+    "a test runs on every machine": lambda: runs("a", "vmx") and runs("a", "svm"),
+    "a test of one machine runs there and on what is based on it":
+        lambda: [runs("a machine=svm", name) for name in ("svm", "svm-debug", "vmx")] == [True, True, False],
+    "a machine like another is not that machine": lambda: not runs("a machine=vmx", "svm-bochs"),
+    "a test is left out on a machine, a kernel, or the two together":
+        lambda: [runs(f"a not={where}", "svm", "cloud-6.12") for where in
+                 ("svm", "vmx", "cloud", "cloud-6.12", "vmx/cloud-6.12", "svm/cloud-6.12")]
+        == [False, True, True, False, True, False],
+    "a limit counts from the first time told after its cause":
+        lambda: [bool(each) for each in limited(0, 299, "ready", "begin a", 400, 530, 531)]
+        == [False, False, False, False, True],
+    "a machine that does not come up is told": lambda: "reach /init" in limited(1, 302)[1],
+    "QEMU's clock is read over the end of a month":
+        lambda: seconds({"tm_year": 124, "tm_mon": 1, "tm_mday": 1, "tm_hour": 1, "tm_min": 1, "tm_sec": 1})
+        == 31 * 86400 + 3661,
     "tests with equal boot options share a boot":
         lambda: [len(each.tests) for each in boots(parse("a\nb 5 noload\nc cpus=2\nd 9 cpus=2 params=x=1"))] == [2, 2],
 }

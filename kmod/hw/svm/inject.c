@@ -7,6 +7,7 @@
  */
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include "../event.h"
 #include "svm.h"
 
 static_assert(TPZ_EVENT_INTR == SVM_EVENT_TYPE_INTR && TPZ_EVENT_NMI == SVM_EVENT_TYPE_NMI &&
@@ -40,11 +41,8 @@ static void inject_soft(struct tpz_vcpu *v, struct svm_vcpu *x, const struct tpz
 static void inject(struct svm_vcpu *x, const struct tpz_event *e)
 {
 	u64 type = e->type > TPZ_EVENT_SOFT_INTR ? SVM_EVENT_TYPE_EXCEPTION : e->type;
-	u64 info = SVM_EVENT_VALID | type << SVM_EVENT_TYPE_SHIFT | e->vector;
 
-	if (e->has_error)
-		info |= SVM_EVENT_EV | (u64)e->error << SVM_EVENT_ERROR_SHIFT;
-	x->vmcb->control.eventinj = info;
+	x->vmcb->control.eventinj = tpz_event_to_word(e, type) | (u64)e->error << SVM_EVENT_ERROR_SHIFT;
 	if (type == SVM_EVENT_TYPE_EXCEPTION)
 		x->unproven = true;
 }
@@ -180,12 +178,7 @@ void svm_save_interrupted_event(struct tpz_vcpu *v)
 		*e = x->injected;
 		x->vmcb->save.rip = x->injected_rip;
 	} else if (!is_soft(info, vector)) {
-		memset(e, 0, sizeof(*e));
-		e->valid = true;
-		e->vector = vector;
-		e->type = (info & SVM_EVENT_TYPE) >> SVM_EVENT_TYPE_SHIFT;
-		e->has_error = info & SVM_EVENT_EV;
-		e->error = e->has_error ? info >> SVM_EVENT_ERROR_SHIFT : 0;
+		tpz_event_from_word(e, info, info >> SVM_EVENT_ERROR_SHIFT);
 	}
 	x->injected.valid = false;
 	/* Its delivery begins anew: the blocking that a begun NMI set must not forbid it */

@@ -55,6 +55,7 @@ int svm_cpu_on(void)
 	/* What an earlier owner left under the same ASIDs must not serve our guests */
 	c->generation++;
 	c->next_asid = svm_caps.asids;
+	tpz_host_reduce_speculation(true);
 	return 0;
 }
 
@@ -74,6 +75,7 @@ void svm_cpu_off(void)
 		     : : : "memory");
 	tpz_wrmsr(MSR_VM_HSAVE_PA, 0);
 	tpz_wrmsr(MSR_EFER, efer & ~EFER_SVME);
+	tpz_host_reduce_speculation(false);
 }
 
 u64 svm_host_vmcb_pa(void)

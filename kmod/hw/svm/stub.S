@@ -23,6 +23,8 @@ SYM_FUNC_START(svm_enter_guest)
 	push	%rsi			/* vmcb_pa */
 	push	%rdi			/* gpr */
 
+	/* Early: QEMU's TCG would carry STI's shadow into the guest and hold its first interrupt back */
+	sti
 	mov	%rsi, %rax
 1:	vmload	%rax
 2:
@@ -32,7 +34,6 @@ SYM_FUNC_START(svm_enter_guest)
 3:
 	TPZ_LOAD_GUEST
 
-	sti
 4:	vmrun	%rax
 5:	cli
 

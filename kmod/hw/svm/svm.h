@@ -66,12 +66,14 @@ static inline bool svm_has(u32 feature)
 	return svm_caps.features & feature;
 }
 
+/* caps.c: hw.h's hooks */
 int svm_probe(void);
 bool svm_held(void);
 void svm_remove(void);
 const struct tpz_hw_feature *svm_feature(u32 index);
 u64 svm_traps(void);
 
+/* percpu.c */
 int svm_percpu_init(void);
 int svm_cpu_on(void);
 void svm_cpu_off(void);
@@ -79,31 +81,46 @@ void svm_take_asid(struct svm_vcpu *x);		/* an ASID of this CPU, before each ent
 void svm_untake_asid(struct svm_vcpu *x);	/* that entry was refused */
 u64 svm_host_vmcb_pa(void);			/* where VMSAVE keeps this CPU's host registers */
 
+/* vmcb.c */
 int svm_maps_init(void);			/* the permission maps that all VMs share */
 void svm_maps_exit(void);
 int svm_vcpu_create(struct tpz_vcpu *v);
 void svm_vcpu_destroy(struct tpz_vcpu *v);
-void svm_intercept3(struct svm_vcpu *x, u32 bits, bool on);
-void svm_intercept_cr(struct svm_vcpu *x, u32 bits, bool on);
+void svm_intercept3(struct svm_vcpu *x, u32 bits, bool on);	/* INTERCEPT3_* on or off, with the clean bit */
+void svm_intercept_cr(struct svm_vcpu *x, u32 bits, bool on);	/* INTERCEPT_CR_*, the same */
 
+/* guest_state.c */
 void svm_fetch(struct tpz_vcpu *v, u32 parts);
 void svm_commit(struct tpz_vcpu *v);		/* v->dirty into the VMCB. Interrupts off */
 
+/* inject.c, nmi.c: svm_inject() and svm_windows() are hw.h's hooks */
 void svm_inject(struct tpz_vcpu *v, const struct tpz_event *e);
 void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi);
+
+/**
+ * svm_save_interrupted_event() - what the exit cut off goes back to v->event; svm_nmi_after_exit() - the end of a single step
+ * of ours, of an IRET, of a pending NMI that the CPU kept
+ * @v: the vCPU, right behind an exit
+ *
+ * In this order, then svm_decode_exit(): the first may move RIP back and open NMIs again, the second takes our TF and its
+ * trap out of RFLAGS and DR6, and the third reads them all.
+ */
 void svm_save_interrupted_event(struct tpz_vcpu *v);
+void svm_nmi_after_exit(struct tpz_vcpu *v);
 
 bool svm_nmi_is_blocked(const struct svm_vcpu *x);
-void svm_nmi_block(struct svm_vcpu *x, bool blocked);
-void svm_nmi_window(struct tpz_vcpu *v, bool wanted);
-void svm_nmi_after_exit(struct tpz_vcpu *v);	/* before anything reads the guest's RFLAGS */
+void svm_nmi_block(struct svm_vcpu *x, bool blocked);	/* from outside, or by a delivery; forgets an IRET that has begun */
+void svm_nmi_window(struct tpz_vcpu *v, bool wanted);	/* part of svm_windows() */
 void svm_inject_again(struct tpz_vcpu *v);	/* that entry was refused: the event waits as before */
 void svm_nmi_on_iret(struct svm_vcpu *x);	/* the IRET trapped */
 
+/* enter.c: hw.h's hooks. A poke's @field is one of enum vmcb_field, else -EINVAL */
 int svm_vcpu_load(struct tpz_vcpu *v);
 void svm_vcpu_put(struct tpz_vcpu *v);
 int svm_enter(struct tpz_vcpu *v);
 int svm_poke(struct tpz_vcpu *v, u32 field, u64 value, bool flip);
+
+/* backend.c: hw.h's hooks */
 void svm_flush(struct tpz_vcpu *v);
 void svm_set_tsc_offset(struct tpz_vcpu *v, u64 offset);
 
@@ -111,6 +128,7 @@ void svm_set_tsc_offset(struct tpz_vcpu *v, u64 offset);
 #define SVM_ENTER_VERW	1
 void svm_enter_guest(u64 *gpr, u64 vmcb_pa, u64 host_vmcb_pa, unsigned long flags);
 
+/* exits.c */
 void svm_decode_exit(struct tpz_vcpu *v);
 
 #endif /* TPZ_SVM_H */
