@@ -38,6 +38,7 @@ static void __attribute__((constructor)) find_machine(void)
 	machine.pdptes_at_mov_cr3 = !machine.svm;
 	machine.pf_reserved = machine.tcg ? 8 : 9;	/* TCG leaves P out */
 	machine.error_ext = !machine.tcg;
+	machine.cr8_reads_trap = !machine.svm;
 	machine.two_shadows = !machine.svm;
 }
 

@@ -20,6 +20,7 @@ struct machine {
 	bool pdptes_at_mov_cr3;	/* PAE's PDPTEs are loaded and checked at MOV CR3; else with each use of one */
 	__u32 pf_reserved;	/* error code of a read that meets a reserved bit in the guest's tables */
 	__u32 error_ext;	/* EXT of error codes: what came from outside met the fault; 0: never set */
+	bool cr8_reads_trap;	/* else the guest's CR8 is in the processor, and only writes trap */
 	bool two_shadows;	/* state has two shadows, of STI and of MOV SS; else one for both */
 };
 

@@ -12,6 +12,8 @@
 #include "../percpu.h"
 #include "svm.h"
 
+#define TSC_RATIO_ONE	BIT_ULL(32)	/* 8.32 fixed point (15.30.5) */
+
 struct svm_cpu {
 	void *host_save;		/* MSR VM_HSAVE_PA: the CPU's own */
 	void *host_vmcb;		/* VMSAVE's: segments and MSRs of the host, as they were before the entry */
@@ -52,9 +54,11 @@ int svm_cpu_on(void)
 		return -EBUSY;
 	tpz_wrmsr(MSR_EFER, efer | EFER_SVME);
 	tpz_wrmsr(MSR_VM_HSAVE_PA, __pa(c->host_save));
-	/* What an earlier owner left under the same ASIDs must not serve our guests */
+	/* What an earlier owner left under the same ASIDs must not serve our guests, nor its TSC ratio */
 	c->generation++;
 	c->next_asid = svm_caps.asids;
+	if (svm_has(SVM_CPUID_TSC_RATE))
+		tpz_wrmsr(MSR_AMD64_TSC_RATIO, TSC_RATIO_ONE);
 	tpz_host_reduce_speculation(true);
 	return 0;
 }
