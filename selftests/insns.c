@@ -18,6 +18,7 @@
 #define PF	14
 
 #define CR4_SMEP	(1ULL << 20)
+#define RFLAGS_IF	(1ULL << 9)
 #define RFLAGS_OF	(1ULL << 11)
 #define PTE_NX		(1ULL << 63)
 
@@ -373,12 +374,12 @@ static void across(const struct insn *insn, enum second how, bool stale)
 	}
 	*pte = how == ABSENT ? *pte & ~1ULL : *pte | PTE_NX;
 	set_up(vcpu, &s, linear);
-	if (stale && vcpu_run(vcpu) == TPZ_EXIT_IO && !is_fault(vcpu)) {
+	vcpu_expect(vcpu, TPZ_EXIT_IO);
+	if (stale && !is_fault(vcpu)) {
 		CHECK_EQ(vcpu->run->rip, linear + length);	/* the old translation still served */
 	} else {
-		if (stale)
-			set_up(vcpu, &s, linear);
-		fault = vcpu_expect_fault(vcpu, PF);
+		fault = vcpu_fault(vcpu);
+		CHECK_EQ(fault.vector, PF);
 		if (stale && fault.rip == linear + length) {	/* it served this instruction, and not the next */
 			CHECK_EQ(fault.cr2, linear + length);
 		} else {
@@ -515,6 +516,7 @@ static void code_that_changes(void)
 	};
 	struct vcpu *vcpu = vm_with_vcpu();
 	struct tpz_vcpu_meters m;
+	struct tpz_state state;
 	pthread_t thread;
 
 	if (cpus_online() < 2)
@@ -524,7 +526,9 @@ static void code_that_changes(void)
 	changing.code = (volatile __u16 *)(vcpu->vm->memory + CODE + 6);
 	changing.meters = meters_open(vcpu->vm->id);
 	changing.flips = 0;
-	vcpu_start(vcpu, MODE_LONG, RING0, CODE, 0);
+	state = vcpu_start_state(vcpu, MODE_LONG, RING0, CODE, 0);
+	state.regs.rflags |= RFLAGS_IF;		/* none comes, but the host's must end the stay: guest.h, sti() */
+	vcpu_set(vcpu, &state);
 	CHECK_EQ(pthread_create(&thread, NULL, change_code, NULL), 0);
 	vcpu_expect_out(vcpu, PORT_TEST);
 	CHECK_EQ(vcpu->run->rip, CODE + 6);

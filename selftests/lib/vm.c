@@ -610,6 +610,13 @@ __u32 vcpu_finish(struct vcpu *vcpu)
 	return vcpu_expect_out(vcpu, PORT_DONE);
 }
 
+struct fault vcpu_fault(struct vcpu *vcpu)
+{
+	if (vcpu->run->reason != TPZ_EXIT_IO || !is_fault(vcpu))
+		FAIL("expected an exception; %s", vcpu_exit_text(vcpu));
+	return read_fault(vcpu);
+}
+
 struct fault vcpu_expect_fault(struct vcpu *vcpu, __u32 vector)
 {
 	struct fault fault;

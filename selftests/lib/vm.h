@@ -123,6 +123,7 @@ struct fault {
 	__u64 vector, error, rip, cs, rflags, cr2, rsp;
 	void *frame;		/* in launcher memory; running on is IRET from it */
 };
+struct fault vcpu_fault(struct vcpu *vcpu);	/* that the last run ended with */
 struct fault vcpu_expect_fault(struct vcpu *vcpu, __u32 vector);
 
 /* What happened, in words */
