@@ -6,6 +6,7 @@ Limits are in guest time, which the emulator tells as it goes, so that a loaded 
 guest time stands still is given up when it has used much CPU time, and wall time only if it uses none.
 """
 
+import dataclasses
 import hashlib
 import os
 import secrets
@@ -115,7 +116,7 @@ class LabBoot:
 
     def __init__(self, machine, boot, options, module, mode="tests"):
         self.machine = machine
-        self.boot, self.module, self.mode = boot, module, mode
+        self.boot, self.module, self.mode = slowed(boot, machine.get("slow", 1)), module, mode
         self.kernel = kernels.named(kernel_flavour(self.machine, boot, options))
         self.cpus = int(options.cpus or boot.value("cpus", self.machine["cpus"]))
         self.hardware = Hardware(
@@ -233,6 +234,12 @@ class LabBoot:
             terminal.run(command, environment, self.folder)
         finally:
             self.clean()
+
+
+def slowed(boot, factor):
+    """The boot with its tests' limits multiplied, for a machine that takes longer to everything."""
+    tests = [dataclasses.replace(test, seconds=test.seconds * factor) for test in boot.tests]
+    return dataclasses.replace(boot, tests=tests)
 
 
 def kernel_flavour(machine, boot, options):

@@ -41,6 +41,11 @@ int svm_percpu_init(void)
 	return 0;
 }
 
+static void set_tsc_ratio(u64 ratio)
+{
+	tpz_wrmsr(MSR_AMD64_TSC_RATIO, ratio);
+}
+
 /**
  * svm_cpu_on() - this CPU may execute VMRUN
  * Return: 0; -EBUSY: EFER.SVME is set already, by another hypervisor. Context: interrupts off.
@@ -58,7 +63,7 @@ int svm_cpu_on(void)
 	c->generation++;
 	c->next_asid = svm_caps.asids;
 	if (svm_has(SVM_CPUID_TSC_RATE))
-		tpz_wrmsr(MSR_AMD64_TSC_RATIO, TSC_RATIO_ONE);
+		set_tsc_ratio(TSC_RATIO_ONE);
 	tpz_host_reduce_speculation(true);
 	return 0;
 }
