@@ -561,14 +561,14 @@ struct tpz_cpuid {
 #define TPZ_POKE_XOR		(1U << 0)	/* the bits of @value are flipped, instead of @value set */
 
 /**
- * struct tpz_poke - TPZ_POKE: write a raw VMCS field right before the next entry, for one entry
+ * struct tpz_poke - TPZ_POKE: write a raw field of the VMCS or VMCB right before the next entry, for one entry
  *
  * To break the manual's entry rules on purpose. -EPERM unless the module was loaded with test=1.
  */
 struct tpz_poke {
 	__u32 size;
 	__u32 flags;
-	__u32 field;		/* VMCS field encoding */
+	__u32 field;		/* VMCS: its encoding. VMCB: offset, log2 of the width << 12 */
 	__u32 pad;
 	__u64 value;
 };
