@@ -35,6 +35,11 @@
 #define TPZ_SET_SLOT		TPZ_IOC(0x20)	/* struct tpz_slot */
 #define TPZ_CREATE_VCPU		TPZ_IOC(0x21)	/* struct tpz_create_vcpu; returns the vCPU's file */
 #define TPZ_IRQ_LINE		TPZ_IOC(0x22)	/* struct tpz_irq_line */
+#define TPZ_SEND_MSI		TPZ_IOC(0x23)	/* struct tpz_msi; returns the number of vCPUs that took it */
+#define TPZ_SET_IRQFD		TPZ_IOC(0x24)	/* struct tpz_irqfd */
+#define TPZ_SET_IOEVENTFD	TPZ_IOC(0x25)	/* struct tpz_ioeventfd */
+#define TPZ_GET_VM_STATE	TPZ_IOC(0x26)	/* struct tpz_vm_state */
+#define TPZ_SET_VM_STATE	TPZ_IOC(0x27)	/* struct tpz_vm_state */
 
 /* On a vCPU file */
 #define TPZ_RUN			TPZ_IOC(0x40)	/* no struct: the run page carries everything */
@@ -107,6 +112,7 @@
 	X(56, INVLPGB,		"invlpgb")	/* and TLBSYNC */ \
 	X(57, IRET,		"iret")		/* of an NMI handler */ \
 	/* What only the run page reports: no trap of its own */ \
+	X(59, MMIO,		"mmio")			\
 	X(60, INTERRUPTED,	"interrupted")		\
 	X(61, MEMORY,		"unbacked-memory")	\
 	X(62, DEAD,		"dead")
@@ -168,6 +174,8 @@ struct tpz_feature {
 #define TPZ_DEVICE_LAPIC	(1ULL << 0)	/* a local APIC (x2APIC) in each vCPU; HLT sleeps in the kernel */
 #define TPZ_DEVICE_PIC		(1ULL << 1)	/* the 8259 pair, by ports; needs TPZ_DEVICE_LAPIC */
 #define TPZ_DEVICE_KVMCLOCK	(1ULL << 2)	/* KVM's CPUID signature and its clock */
+#define TPZ_DEVICE_IOAPIC	(1ULL << 3)	/* an I/O APIC of 24 pins at 0xfec00000; needs TPZ_DEVICE_LAPIC */
+#define TPZ_DEVICE_PIT		(1ULL << 4)	/* the 8254 and its speaker port; needs TPZ_DEVICE_PIC or TPZ_DEVICE_IOAPIC */
 #define TPZ_DEVICES_PC		(TPZ_DEVICE_LAPIC | TPZ_DEVICE_PIC | TPZ_DEVICE_KVMCLOCK)
 
 /* Traps that are off unless asked for; the guest sees no difference, the meters do */
@@ -272,6 +280,73 @@ struct tpz_irq_line {
 	__u32 level;		/* 0 or 1 */
 };
 
+/**
+ * struct tpz_msi - TPZ_SEND_MSI: a message-signalled interrupt, as a device would write it (SDM vol. 3A, 11.11)
+ */
+struct tpz_msi {
+	__u32 size;
+	__u32 flags;		/* must be 0 */
+	__u64 address;
+	__u32 data;
+	__u32 pad;
+};
+
+#define TPZ_IRQFD_REMOVE	(1U << 0)	/* takes @fd away */
+#define TPZ_IRQFD_MSI		(1U << 1)	/* each signal is the message @address, @data; else a pulse on @line */
+#define TPZ_IRQFD_RESAMPLE	(1U << 2)	/* @line is level-triggered: a signal of @fd raises it, the guest's EOI lowers
+						 * it and signals @resample_fd
+						 */
+
+/**
+ * struct tpz_irqfd - TPZ_SET_IRQFD: signals of an eventfd become interrupts, with no system call of ours
+ * @fd: an eventfd. One that is there already gets the new message or line
+ * @line: 0 to 23, as for TPZ_IRQ_LINE
+ */
+struct tpz_irqfd {
+	__u32 size;
+	__u32 flags;		/* TPZ_IRQFD_* */
+	__s32 fd;
+	__u32 line;
+	__u64 address;
+	__u32 data;
+	__s32 resample_fd;
+};
+
+#define TPZ_IOEVENTFD_REMOVE	(1U << 0)
+#define TPZ_IOEVENTFD_PORT	(1U << 1)	/* @address is a port, else guest-physical */
+#define TPZ_IOEVENTFD_DATAMATCH	(1U << 2)	/* only writes of @data */
+
+/**
+ * struct tpz_ioeventfd - TPZ_SET_IOEVENTFD: a guest's write there signals @fd, and the guest goes on
+ * @bytes: width of the write: 1, 2, 4 or 8 (ports: not 8); 0: any (not with data match)
+ *
+ * -EEXIST: the same address, width and data are taken. -ENOENT: nothing to remove.
+ */
+struct tpz_ioeventfd {
+	__u32 size;
+	__u32 flags;		/* TPZ_IOEVENTFD_* */
+	__u64 address;
+	__u64 data;
+	__u32 bytes;
+	__s32 fd;
+};
+
+/* Groups of TPZ_GET_VM_STATE and TPZ_SET_VM_STATE */
+#define TPZ_VM_STATE_PIC	(1ULL << 0)
+#define TPZ_VM_STATE_IOAPIC	(1ULL << 1)
+#define TPZ_VM_STATE_PIT	(1ULL << 2)
+#define TPZ_VM_STATE_ALL	((1ULL << 3) - 1)
+
+#define TPZ_IOAPIC_PINS		24
+
+struct tpz_ioapic_state {
+	__u64 redirection[TPZ_IOAPIC_PINS];	/* SDM-style entries: remote IRR and delivery status included */
+	__u32 id;
+	__u32 select;		/* IOREGSEL */
+	__u32 lines;		/* levels of the inputs */
+	__u32 pad;
+};
+
 /* ------------------------------------------------------------------ a vCPU */
 
 #define TPZ_RUN_BYTES		8192
@@ -286,6 +361,17 @@ struct tpz_run_io {
 	__u32 count;		/* items in the data area; more than 1 with REP INS and REP OUTS */
 	__u8 string;		/* INS or OUTS */
 	__u8 rep;
+	__u8 pad[6];
+};
+
+/*
+ * tpz_run.detail of TPZ_EXIT_MMIO: an access to an address without memory, by an instruction that the module carries out.
+ * A read's answer (@bytes of the data area) is committed by the next TPZ_RUN; the instruction may then need another access.
+ */
+struct tpz_run_mmio {
+	__u64 gpa;
+	__u8 bytes;		/* 1 to 64, within one page */
+	__u8 write;		/* 1: the data area holds what the guest wrote; 0: the launcher fills it */
 	__u8 pad[6];
 };
 
@@ -366,6 +452,7 @@ struct tpz_run {
 	union {
 		struct tpz_run_io io;
 		struct tpz_run_memory memory;
+		struct tpz_run_mmio mmio;
 		struct tpz_run_entry_failed entry_failed;
 		struct tpz_run_cr cr;
 		struct tpz_run_msr msr;
