@@ -286,6 +286,7 @@ struct tpz_vcpu {
 	struct tpz_exit exit;
 	u8 activity;			/* enum tpz_activity */
 	bool io_pending;		/* the launcher's answer to an I/O exit is still to be committed */
+	bool mmio_pending;		/* the same of an MMIO exit, or the rest of its instruction is to be carried out */
 	bool user_exit;			/* the exit record of this run is filled */
 	bool on_cpu;			/* the backend holds it on this CPU (cleared when scheduled out) */
 	u64 cr4_allowed;		/* bits of CR4 that this guest may set: by its CPUID */

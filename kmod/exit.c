@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The dispatch table: who answers each trap; and the tables that join the layers' MSRs to their handlers.
+ * The dispatch table: who answers each trap; and the tables that join the layers' MSRs and MMIO to their handlers.
  *
  * A fast handler runs with interrupts off straight after the exit. Where there is none, or it answers TPZ_SLOW, the
  * slow one runs and may sleep. A reason with neither goes to user space with everything the CPU said about it. Where the
@@ -212,4 +212,20 @@ int tpz_msr_write(struct tpz_vcpu *v, u32 index, u64 value, bool may_sleep)
 	if (m->sleeps && !may_sleep)
 		return -EAGAIN;
 	return m->write(v, index, value);
+}
+
+/* ---- MMIO: the devices in the kernel, asked one after the other */
+
+typedef bool mmio_server(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write, void *data);
+
+static mmio_server *const mmio_servers[] = { NULL };	/* ends with NULL */
+
+bool tpz_mmio_device(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write, void *data)
+{
+	mmio_server *const *serve;
+
+	for (serve = mmio_servers; *serve; serve++)
+		if ((*serve)(v, gpa, bytes, write, data))
+			return true;
+	return false;
 }

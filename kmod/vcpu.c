@@ -365,8 +365,8 @@ static int commit_answer(struct tpz_vcpu *v)
 {
 	int ret = 1;
 
-	if (v->io_pending) {
-		ret = tpz_io_complete(v);
+	if (v->io_pending || v->mmio_pending) {
+		ret = v->io_pending ? tpz_io_complete(v) : tpz_mmio_complete(v);
 		ret = ret > 0 ? 0 : ret ?: 1;
 	}
 	if (ret == 1 && READ_ONCE(v->run->immediate_exit))

@@ -110,10 +110,10 @@ int tpz_read_gva(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz
 	return access(v, gva, to, bytes, TPZ_ACCESS_READ, tpz_cpl(v) == 3, hole);
 }
 
-/* May the current privilege level write at @gva? As tpz_write_gva(), but nothing is written */
-int tpz_check_write(struct tpz_vcpu *v, u64 gva, struct tpz_walk *w, struct tpz_hole *hole)
+/* May the current privilege level read or write at @gva? As tpz_read_gva() and tpz_write_gva(), but memory is left alone */
+int tpz_check_access(struct tpz_vcpu *v, u64 gva, u32 access, struct tpz_walk *w, struct tpz_hole *hole)
 {
-	return translate(v, gva, TPZ_ACCESS_WRITE, tpz_cpl(v) == 3, w, hole);
+	return translate(v, gva, access, tpz_cpl(v) == 3, w, hole);
 }
 
 int tpz_write_gva(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes, struct tpz_hole *hole)
@@ -126,7 +126,8 @@ int tpz_write_gva(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes, s
 	if (offset_in_page(gva) + bytes > PAGE_SIZE) {
 		if (!tpz_long_mode(v))
 			second = (u32)second;
-		ret = tpz_check_write(v, gva, &w, hole) ?: tpz_check_write(v, second, &w, hole);
+		ret = tpz_check_access(v, gva, TPZ_ACCESS_WRITE, &w, hole) ?:
+		      tpz_check_access(v, second, TPZ_ACCESS_WRITE, &w, hole);
 		if (ret)
 			return ret;
 	}

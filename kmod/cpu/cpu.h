@@ -216,7 +216,7 @@ TPZ_HANDLER(tpz_on_invpcid);
 TPZ_HANDLER(tpz_on_rdtsc);			/* and RDTSCP */
 TPZ_HANDLER(tpz_on_pause);
 TPZ_HANDLER(tpz_on_rdrand);			/* and RDSEED */
-TPZ_HANDLER(tpz_on_npf);			/* insn.c: tpz_mem_fault(), else TPZ_EXIT_MEMORY */
+TPZ_HANDLER(tpz_on_npf);			/* mmio.c: tpz_mem_fault(), else the emulator, else TPZ_EXIT_MEMORY */
 
 /**
  * tpz_io_complete() - commit the launcher's answer to an I/O exit: IN's data to AL, AX, EAX, INS's to memory; RIP
@@ -224,6 +224,20 @@ TPZ_HANDLER(tpz_on_npf);			/* insn.c: tpz_mem_fault(), else TPZ_EXIT_MEMORY */
  * so; negative: an error, the answer is still wanted. Context: loaded, FPU state saved. May sleep.
  */
 int tpz_io_complete(struct tpz_vcpu *v);
+
+/* ---- mmio.c: accesses to guest-physical addresses without memory */
+
+/**
+ * tpz_mmio_complete() - commit the launcher's answer to an MMIO exit (v->mmio_pending), and go on with its instruction
+ * Return: as tpz_io_complete(). Context: as tpz_io_complete().
+ */
+int tpz_mmio_complete(struct tpz_vcpu *v);
+
+/**
+ * tpz_mmio_device() - offer an access to the devices in the kernel (exit.c)
+ * Return: true: one of them has served it. May sleep.
+ */
+bool tpz_mmio_device(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write, void *data);
 
 /* ---- fpu.c: the guest's x87, SSE, AVX … state in v->fpu */
 

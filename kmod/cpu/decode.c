@@ -190,6 +190,7 @@ static int read_vex(struct decoder *d)
 		return -EINVAL;
 	insn->mandatory = p[1] & 3;
 	insn->rex_w = p[1] & 0x80;
+	insn->vex_l = insn->encoding == TPZ_VEX && (p[1] & 4);
 	insn->vvvv = ~p[1] >> 3 & 15;
 	if (insn->mode == TPZ_DECODE_64) {
 		d->r = p[0] & 0x80 ? 0 : 8;

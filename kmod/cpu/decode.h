@@ -45,6 +45,7 @@ enum tpz_mandatory { TPZ_PREFIX_NONE, TPZ_PREFIX_66, TPZ_PREFIX_F3, TPZ_PREFIX_F
  * @rm: ModRM.rm of a register operand, extended (has_modrm, !has_memory); or the opcode's own register. As in @reg, of byte
  *	instructions without REX 4 to 7 are AH, CH, DH, BH
  * @vvvv: VEX, EVEX and XOP: the second source
+ * @vex_l: VEX.L: vectors of 32 bytes instead of 16
  * @has_memory: ModRM names memory: @base, @index, @scale (shift: 0 to 3), @displacement, @rip_relative. MOV to and from control
  *	and debug registers never do. With a vector of indices (VSIB) @index is TPZ_NO_REG: each element has its own
  * @segment: of the memory operand: the override, else what its base register implies (enum tpz_seg). For string
@@ -64,7 +65,7 @@ struct tpz_insn {
 	u8 opcode;
 	u8 mandatory;
 	bool lock, repne, rep, opsize, addrsize;
-	bool has_rex, rex_w;
+	bool has_rex, rex_w, vex_l;
 	bool has_modrm, has_memory, rip_relative;
 	u8 modrm;
 	u8 reg, rm, vvvv;

@@ -295,18 +295,6 @@ static bool fits(const struct form *f, const struct tpz_insn *insn)
 
 /* ---- the bytes at RIP */
 
-/**
- * struct code - what was fetched
- * @bytes: from RIP on
- * @count: bytes of it
- * @room: how many of the 15 stand within CS's limit, or below the canonical boundary
- */
-struct code {
-	u8 bytes[TPZ_INSN_MAX];
-	unsigned int count;
-	unsigned int room;
-};
-
 static unsigned int room_in_segment(struct tpz_vcpu *v)
 {
 	const u64 rip = tpz_rip(v);
@@ -322,7 +310,7 @@ static unsigned int room_in_segment(struct tpz_vcpu *v)
 }
 
 /* What of the instruction's 15 bytes stands in the next page. 0; -EFAULT: the guest's #PF is queued; -ENXIO */
-static int fetch_page(struct tpz_vcpu *v, struct code *code, struct tpz_hole *hole)
+static int fetch_page(struct tpz_vcpu *v, struct tpz_code *code, struct tpz_hole *hole)
 {
 	const u64 gva = tpz_code_address(v, code->count);
 	const unsigned int n = min_t(unsigned int, code->room - code->count, PAGE_SIZE - offset_in_page(gva));
@@ -340,11 +328,8 @@ static enum tpz_decode_mode code_mode(struct tpz_vcpu *v)
 	return tpz_seg(v, TPZ_CS)->db ? TPZ_DECODE_32 : TPZ_DECODE_16;
 }
 
-/*
- * Fetch and decode. The second page is touched only where the instruction goes on there.
- * Return: 0; -ESTALE: no instruction; -EFAULT: a fault is queued; -ENXIO
- */
-static int decode_at_rip(struct tpz_vcpu *v, struct tpz_insn *insn, struct code *code, struct tpz_hole *hole)
+/* The second page is touched only where the instruction goes on there */
+int tpz_decode_at_rip(struct tpz_vcpu *v, struct tpz_insn *insn, struct tpz_code *code, struct tpz_hole *hole)
 {
 	const enum tpz_decode_mode mode = code_mode(v);
 	int ret = -EAGAIN;
@@ -372,7 +357,7 @@ static int decode_at_rip(struct tpz_vcpu *v, struct tpz_insn *insn, struct code 
  * The bytes are not what trapped. If somebody wrote them since, the CPU is right the next time. If they stay the same,
  * this file and the CPU disagree on what they mean, and would for ever.
  */
-static void run_again(struct tpz_vcpu *v, const struct code *code)
+static void run_again(struct tpz_vcpu *v, const struct tpz_code *code)
 {
 	struct tpz_disagreement *d = &v->processor->disagreement;
 	const u64 rip = tpz_rip(v);
@@ -388,12 +373,12 @@ static void run_again(struct tpz_vcpu *v, const struct code *code)
 			    v->exit.reason, v->exit.raw_reason, rip, code->count, code->bytes);
 }
 
-/* Return: as decode_at_rip() */
-static int decode(struct tpz_vcpu *v, struct code *code, struct tpz_hole *hole)
+/* Return: as tpz_decode_at_rip() */
+static int decode(struct tpz_vcpu *v, struct tpz_code *code, struct tpz_hole *hole)
 {
 	const struct form *f = forms[v->exit.reason];
 	struct tpz_insn insn;
-	int ret = decode_at_rip(v, &insn, code, hole);
+	int ret = tpz_decode_at_rip(v, &insn, code, hole);
 
 	if (ret)
 		return ret;
@@ -452,7 +437,7 @@ static bool agrees(const struct tpz_exit *told, const struct tpz_exit *x)
 	return true;
 }
 
-static void check_against_cpu(struct tpz_vcpu *v, const struct code *code, int ret)
+static void check_against_cpu(struct tpz_vcpu *v, const struct tpz_code *code, int ret)
 {
 	const struct tpz_exit *told = &v->processor->told;
 
@@ -478,7 +463,7 @@ void tpz_decode_anyway(struct tpz_vcpu *v)
 bool tpz_decode_exit(struct tpz_vcpu *v, bool may_sleep, enum tpz_next *answer)
 {
 	struct tpz_hole hole;
-	struct code code;
+	struct tpz_code code;
 	int ret;
 
 	/* All that a walk looks at, at once */

@@ -216,27 +216,30 @@ void tpz_insn_boundary(struct tpz_vcpu *v)
 }
 
 /*
- * tpz_skip_insn() - the instruction that trapped is done: RIP moves behind it
+ * tpz_insn_done() - the instruction that trapped is done
  *
  * Outside 64-bit mode EIP wraps at 4 GiB. It does not wrap at 64 KiB in 16-bit code: the CPU runs on to the address
  * 0x10000, and the limit of CS stops it there.
  */
-void tpz_skip_insn(struct tpz_vcpu *v)
+void tpz_insn_done(struct tpz_vcpu *v, u64 rip)
 {
 	struct tpz_cpu_state *s = &v->s;
-	u64 next;
 
 	tpz_fetch(v, TPZ_P_RIP);
-	next = s->rip + v->exit.insn_bytes;
-	if (unlikely((next ^ s->rip) >> 32) && !tpz_long_mode(v))
-		next = (u32)next;
-	s->rip = next;
+	if (unlikely((rip ^ s->rip) >> 32) && !tpz_long_mode(v))
+		rip = (u32)rip;
+	s->rip = rip;
 	tpz_dirty(v, TPZ_P_RIP);
 	tpz_insn_boundary(v);
 	if (unlikely(s->rflags & X86_EFLAGS_RF)) {
 		s->rflags &= ~X86_EFLAGS_RF;
 		tpz_dirty(v, TPZ_P_RFLAGS);
 	}
+}
+
+void tpz_skip_insn(struct tpz_vcpu *v)
+{
+	tpz_insn_done(v, tpz_rip(v) + v->exit.insn_bytes);
 }
 
 unsigned int tpz_cpl(struct tpz_vcpu *v)

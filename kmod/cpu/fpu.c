@@ -26,6 +26,7 @@ u64 tpz_fpu_mask;
 static bool have_xsave;
 static u32 area_bytes;
 static u32 pkru_offset;
+static u32 ymm_offset, zmm_offset;	/* bits 255:128, and 511:256 of registers 0 to 15; 0: guests have none */
 static u32 mxcsr_mask;
 
 /* The standard format, SDM vol. 1, 13.4: legacy region, header; the components follow */
@@ -110,6 +111,10 @@ static void find_size(void)
 		area_bytes = max(area_bytes, ebx + eax);
 		if (BIT_ULL(i) == XFEATURE_MASK_PKRU)
 			pkru_offset = ebx;
+		if (BIT_ULL(i) == XFEATURE_MASK_YMM)
+			ymm_offset = ebx;
+		if (BIT_ULL(i) == XFEATURE_MASK_ZMM_Hi256)
+			zmm_offset = ebx;
 	}
 }
 
@@ -213,6 +218,51 @@ u32 tpz_fpu_pkru(struct tpz_vcpu *v)
 	if (!(tpz_fpu_mask & XFEATURE_MASK_PKRU) || !(area->xstate_bv & XFEATURE_MASK_PKRU))
 		return 0;
 	return *(const u32 *)(v->fpu + pkru_offset);
+}
+
+/* ---- single registers, for the emulator */
+
+#define XMM_OFFSET	160
+#define REGISTERS	16
+
+/* A component that XSTATE_BV leaves out is in its initial state, whatever the area holds */
+static bool in_use(const struct xsave_area *area, u64 component)
+{
+	return !have_xsave || (area->xstate_bv & component);
+}
+
+static void *use(struct tpz_vcpu *v, u64 component, u32 offset, size_t bytes)
+{
+	struct xsave_area *area = v->fpu;
+
+	if (!in_use(area, component)) {
+		memset(v->fpu + offset, 0, bytes);
+		area->xstate_bv |= component;
+	}
+	return v->fpu + offset;
+}
+
+void tpz_fpu_get_vector(struct tpz_vcpu *v, unsigned int reg, u8 value[TPZ_VECTOR_BYTES])
+{
+	memset(value, 0, TPZ_VECTOR_BYTES);
+	if (reg >= REGISTERS)
+		return;
+	if (in_use(v->fpu, XFEATURE_MASK_SSE))
+		memcpy(value, v->fpu + XMM_OFFSET + 16 * reg, 16);
+	if (ymm_offset && in_use(v->fpu, XFEATURE_MASK_YMM))
+		memcpy(value + 16, v->fpu + ymm_offset + 16 * reg, 16);
+}
+
+void tpz_fpu_set_vector(struct tpz_vcpu *v, unsigned int reg, const u8 value[TPZ_VECTOR_BYTES], bool whole)
+{
+	if (reg >= REGISTERS)
+		return;
+	memcpy(use(v, XFEATURE_MASK_SSE, XMM_OFFSET, 16 * REGISTERS) + 16 * reg, value, 16);
+	if (!whole || !ymm_offset)
+		return;
+	memcpy(use(v, XFEATURE_MASK_YMM, ymm_offset, 16 * REGISTERS) + 16 * reg, value + 16, 16);
+	if (zmm_offset && in_use(v->fpu, XFEATURE_MASK_ZMM_Hi256))
+		memset(v->fpu + zmm_offset + 32 * reg, 0, 32);
 }
 
 /* ---- the state group */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The rest of the trapped instructions, and the nested page fault.
+ * The rest of the trapped instructions, and guest-physical memory that is not there.
  *
  * #UD and #GP of the privilege level come before the trap for all of them (SDM vol. 3C, 26.1.1; on CPUs that are sloppy
  * there, decode_exit.c looks), so a handler here meets an instruction that the guest was allowed to run. Hypercalls alone are
@@ -142,13 +142,27 @@ TPZ_HANDLER(tpz_on_rdrand)
 	return TPZ_RESUME;
 }
 
-/* ---- guest-physical memory */
+/* ---- guest-physical memory that is not there; mmio.c has the nested page fault */
+
+struct tpz_run *tpz_report_memory(struct tpz_vcpu *v, const struct tpz_hole *hole, int why)
+{
+	struct tpz_run *run = tpz_user_exit(v, TPZ_EXIT_MEMORY);
+
+	run->memory.gpa = hole->gpa;
+	run->memory.gva = hole->gva;
+	run->memory.gva_valid = hole->gva_valid;
+	run->memory.read = !hole->write;
+	run->memory.write = hole->write;
+	run->memory.page_walk = hole->page_walk;
+	run->memory.readonly_slot = why == -EROFS;
+	run->memory.no_slot = why == -ENOENT;
+	return run;
+}
 
 enum tpz_next tpz_no_memory(struct tpz_vcpu *v, const struct tpz_hole *hole)
 {
 	/* What is wrong there, asked once more in the words of the nested page fault. A walk sets accessed bits */
 	const int why = tpz_mem_fault(v, hole->gpa, hole->write || hole->page_walk, false);
-	struct tpz_run *run;
 
 	switch (why) {
 	case 0:		/* nothing any more: the host was short of memory, or the launcher was quick */
@@ -158,47 +172,6 @@ enum tpz_next tpz_no_memory(struct tpz_vcpu *v, const struct tpz_hole *hole)
 	case -ENOMEM:
 		return TPZ_NO_MEMORY;
 	}
-	run = tpz_user_exit(v, TPZ_EXIT_MEMORY);
-	run->memory.gpa = hole->gpa;
-	run->memory.gva = hole->gva;
-	run->memory.gva_valid = hole->gva_valid;
-	run->memory.read = !hole->write;
-	run->memory.write = hole->write;
-	run->memory.page_walk = hole->page_walk;
-	run->memory.readonly_slot = why == -EROFS;
-	run->memory.no_slot = why == -ENOENT;
-	return TPZ_TO_USER;
-}
-
-/*
- * tpz_on_npf() - nothing was mapped at a guest-physical address: map it, or say that nothing is there
- *
- * The guest's instruction runs again. An event whose delivery met the fault is delivered again (v->event).
- */
-TPZ_HANDLER(tpz_on_npf)
-{
-	struct tpz_run *run;
-	int ret = tpz_mem_fault(v, x->npf.gpa, x->npf.write, x->npf.fetch);
-
-	switch (ret) {
-	case 0:
-		tpz_count(&v->m->npf_mapped);
-		return TPZ_RESUME;
-	case -EINTR:	/* a signal: the run loop sees it */
-	case -EAGAIN:
-		return TPZ_RESUME;
-	case -ENOMEM:
-		return TPZ_NO_MEMORY;
-	}
-	run = tpz_user_exit(v, TPZ_EXIT_MEMORY);
-	run->memory.gpa = x->npf.gpa;
-	run->memory.gva = x->npf.gva;
-	run->memory.gva_valid = x->npf.gva_valid;
-	run->memory.read = x->npf.read;
-	run->memory.write = x->npf.write;
-	run->memory.fetch = x->npf.fetch;
-	run->memory.page_walk = x->npf.page_walk;
-	run->memory.readonly_slot = ret == -EROFS;
-	run->memory.no_slot = ret == -ENOENT;
+	tpz_report_memory(v, hole, why);
 	return TPZ_TO_USER;
 }

@@ -10,6 +10,7 @@
 #include <asm/fpu/types.h>
 #include "cpu.h"
 #include "decode.h"
+#include "emulate.h"
 
 #define TPZ_CPUID_MAX	64
 #define XSAVE_AREA_LEGACY_BYTES	576	/* the legacy region and the header */
@@ -44,6 +45,40 @@ struct tpz_cpuid_table {
 	bool amd;		/* or Hygon: by AMD's manual where the two differ */
 };
 
+/* One access of an emulated instruction: two pieces if it crosses pages */
+struct tpz_mmio_access {
+	bool write;
+	u8 bytes;
+	u8 pieces;
+	u8 done;		/* bit for each piece */
+	struct {
+		u64 gpa;
+		u64 gva;
+		u8 at;		/* where in @data it begins */
+		u8 bytes;
+	} piece[2];
+	u8 data[TPZ_VECTOR_BYTES];
+};
+
+#define TPZ_MMIO_ACCESSES	2	/* no instruction of the emulator's has more */
+
+/**
+ * struct tpz_mmio - mmio.c: the instruction that is being emulated, and its accesses so far
+ * @count: of @access
+ * @at: the access that the present pass through the instruction comes to next
+ * @wanted: the piece of the last access that the launcher is asked for, or -1
+ * @served: a device or the launcher has seen one of the accesses: it must not see it again
+ */
+struct tpz_mmio {
+	struct tpz_insn insn;
+	struct tpz_mmio_access access[TPZ_MMIO_ACCESSES];
+	u8 count;
+	u8 at;
+	s8 wanted;
+	bool served;
+	struct tpz_hole hole;	/* where a pass ended with -ENXIO */
+};
+
 /* decode_exit.c: the last instruction that did not fit its trap, and how often it was met in a row */
 struct tpz_disagreement {
 	u64 rip;
@@ -60,6 +95,7 @@ struct tpz_processor {
 	struct tpz_cpuid_table cpuid;
 	u32 host_pkru;
 	struct tpz_pending_io io;
+	struct tpz_mmio mmio;
 	struct tpz_disagreement disagreement;
 	struct tpz_exit told;	/* decode=always: what the CPU told of the exit */
 };
@@ -86,27 +122,30 @@ static inline bool tpz_pae_paging(const struct tpz_cpu_state *s)
 	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !(s->efer & EFER_LMA);
 }
 
-static inline u64 tpz_addr_mask(unsigned int addr_bytes)
-{
-	return addr_bytes == 8 ? ~0ULL : addr_bytes == 4 ? 0xffffffffULL : 0xffffULL;
-}
-
-/* A register's new value by the rules of operand size: 32 bits clear the upper half, 8 and 16 bits keep the rest */
-static inline u64 tpz_merge(u64 old, u64 value, unsigned int bytes)
-{
-	switch (bytes) {
-	case 1:
-		return (old & ~0xffULL) | (value & 0xff);
-	case 2:
-		return (old & ~0xffffULL) | (value & 0xffff);
-	case 4:
-		return (u32)value;
-	}
-	return value;
-}
-
 /* exception.c */
 void tpz_insn_boundary(struct tpz_vcpu *v);
+void tpz_insn_done(struct tpz_vcpu *v, u64 rip);	/* and what runs next is at @rip */
+
+/**
+ * struct tpz_code - decode_exit.c: the bytes of an instruction, as far as they were fetched
+ * @bytes: from RIP on
+ * @count: bytes of it
+ * @room: how many of the 15 stand within CS's limit, or below the canonical boundary
+ */
+struct tpz_code {
+	u8 bytes[TPZ_INSN_MAX];
+	unsigned int count;
+	unsigned int room;
+};
+
+/**
+ * tpz_decode_at_rip() - fetch and decode
+ * Return: 0; -ESTALE: no instruction; -EFAULT: the guest's own fault is queued; -ENXIO: @hole. May sleep.
+ */
+int tpz_decode_at_rip(struct tpz_vcpu *v, struct tpz_insn *insn, struct tpz_code *code, struct tpz_hole *hole);
+
+/* insn.c: TPZ_EXIT_MEMORY for @hole, where tpz_mem_fault() answered @why */
+struct tpz_run *tpz_report_memory(struct tpz_vcpu *v, const struct tpz_hole *hole, int why);
 
 /* access.c, paging.c: the second flavour of access to guest memory: not by the current CPL but as the CPU itself does */
 #define TPZ_ACCESS_IMPLICIT	BIT(16)	/* descriptor tables: CPL 0, and EFLAGS.AC does not lift SMAP */
@@ -117,7 +156,7 @@ int tpz_write_system(struct tpz_vcpu *v, u64 gva, const void *from, size_t bytes
 u64 tpz_segment_address(struct tpz_vcpu *v, unsigned int seg, u64 offset);
 u64 tpz_code_address(struct tpz_vcpu *v, unsigned int skip);
 int tpz_fetch_code(struct tpz_vcpu *v, u64 gva, void *to, size_t bytes, struct tpz_hole *hole);
-int tpz_check_write(struct tpz_vcpu *v, u64 gva, struct tpz_walk *w, struct tpz_hole *hole);
+int tpz_check_access(struct tpz_vcpu *v, u64 gva, u32 access, struct tpz_walk *w, struct tpz_hole *hole);
 
 #define TPZ_PDPT_ADDRESS	0xffffffe0ULL	/* CR3 in PAE paging */
 
@@ -126,6 +165,8 @@ bool tpz_pat_valid(u64 pat);
 
 /* fpu.c */
 void tpz_fpu_reset(struct tpz_vcpu *v);
+void tpz_fpu_get_vector(struct tpz_vcpu *v, unsigned int reg, u8 value[TPZ_VECTOR_BYTES]);	/* saved; as tpz_emulate_ops */
+void tpz_fpu_set_vector(struct tpz_vcpu *v, unsigned int reg, const u8 value[TPZ_VECTOR_BYTES], bool whole);
 u32 tpz_fpu_pkru(struct tpz_vcpu *v);
 int tpz_fpu_check(const void *area, char *bad, size_t bad_bytes);
 

@@ -227,7 +227,7 @@ static int find_place(struct tpz_vcpu *v, u64 gva, struct tpz_pending_io *io, st
 	int ret;
 
 	for (i = 0; i < 2 && done < total; i++) {
-		ret = tpz_check_write(v, gva, &w, hole);
+		ret = tpz_check_access(v, gva, TPZ_ACCESS_WRITE, &w, hole);
 		if (ret)
 			return ret;
 		*hole = (struct tpz_hole){ .gpa = w.gpa, .gva = gva, .gva_valid = true, .write = true };

@@ -150,8 +150,9 @@ static void set_regs(struct tpz_vcpu *v, const struct tpz_regs *r)
 	v->s.rip = r->rip;
 	v->s.rflags = r->rflags;
 	tpz_dirty(v, TPZ_P_RIP | TPZ_P_RSP | TPZ_P_RFLAGS);
-	/* The launcher has taken the instruction over: see io.c */
+	/* The launcher has taken the instruction over: see io.c and mmio.c */
 	v->io_pending = false;
+	v->mmio_pending = false;
 }
 
 static void set_segments(struct tpz_vcpu *v, const struct tpz_segments *g)
@@ -336,6 +337,7 @@ void tpz_cpu_reset(struct tpz_vcpu *v)
 	tpz_fpu_reset(v);
 	memset(&v->event, 0, sizeof(v->event));
 	v->io_pending = false;
+	v->mmio_pending = false;
 	v->activity = v->id ? TPZ_ACTIVITY_WAIT_SIPI : TPZ_ACTIVITY_RUN;
 	tpz_dirty(v, TPZ_P_ALL);
 	set_bit(TPZ_REQ_FLUSH, &v->requests);

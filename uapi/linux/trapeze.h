@@ -243,7 +243,7 @@ struct tpz_open_meters {
 
 /* ------------------------------------------------------------------ a VM */
 
-#define TPZ_SLOT_READONLY	(1U << 0)	/* a guest's write exits with TPZ_EXIT_MEMORY */
+#define TPZ_SLOT_READONLY	(1U << 0)	/* a guest's write exits with TPZ_EXIT_MMIO */
 
 /**
  * struct tpz_slot - TPZ_SET_SLOT: the launcher's memory at [uaddr, uaddr + bytes) is the guest's at @gpa
@@ -375,7 +375,10 @@ struct tpz_run_mmio {
 	__u8 pad[6];
 };
 
-/* tpz_run.detail of TPZ_EXIT_MEMORY: nothing stands at this address, or a slot forbids the access */
+/*
+ * tpz_run.detail of TPZ_EXIT_MEMORY: nothing stands at this address, or a slot or the launcher's own memory forbids the access;
+ * and it is no access of an instruction that the module can carry out (those are TPZ_EXIT_MMIO)
+ */
 struct tpz_run_memory {
 	__u64 gpa;
 	__u64 gva;		/* valid if gva_valid */
@@ -386,6 +389,8 @@ struct tpz_run_memory {
 	__u8 page_walk;		/* 1: the access was to the guest's own page table */
 	__u8 readonly_slot;
 	__u8 no_slot;
+	__u8 insn_bytes;	/* how many bytes of the instruction stand in @insn; 0: it was not looked at, or could not be fetched */
+	__u8 insn[15];		/* what stands at tpz_run.rip; its length, if it could be decoded: tpz_run.insn_bytes */
 	__u8 pad;
 };
 
@@ -436,7 +441,7 @@ struct tpz_run_dead {
 /**
  * struct tpz_run - the first page of a vCPU file's mapping
  *
- * The kernel writes the exit record; it reads only @immediate_exit (and, when an IN or INS was reported,
+ * The kernel writes the exit record; it reads only @immediate_exit (and, when an IN, INS or MMIO read was reported,
  * the data area), each once.
  */
 struct tpz_run {
