@@ -562,17 +562,15 @@ static void slots_come_and_go(void)
 
 	vm_set_slot(vm, SLOT_TEST, 0, 0, NULL, 0);
 	vcpu_start(vcpu, MODE_LONG, RING0, read_far, gpa);
-	vcpu_expect(vcpu, TPZ_EXIT_MEMORY);
-	CHECK_EQ(vcpu->run->memory.gpa, gpa);
-	CHECK_EQ(vcpu->run->memory.read, 1);
-	CHECK_EQ(vcpu->run->memory.write, 0);
-	CHECK_EQ(vcpu->run->memory.fetch, 0);
-	CHECK_EQ(vcpu->run->memory.no_slot, 1);
-	CHECK_EQ(vcpu->run->memory.readonly_slot, 0);
+	vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+	CHECK_EQ(vcpu->run->mmio.gpa, gpa);
+	CHECK_EQ(vcpu->run->mmio.bytes, 4);
+	CHECK_EQ(vcpu->run->mmio.write, 0);
 
 	/* Put back, the same instruction goes through */
 	second = vm_add_memory(vm, SLOT_TEST, gpa, PAGE, TPZ_SLOT_READONLY);
 	*second = 18;
+	vcpu_start(vcpu, MODE_LONG, RING0, read_far, gpa);
 	CHECK_EQ(vcpu_finish(vcpu), 18);
 }
 
@@ -590,11 +588,9 @@ static void a_readonly_slot_refuses_writes(void)
 
 	*memory = 5;
 	vcpu_start(vcpu, MODE_LONG, RING0, write_far, gpa + 8);
-	vcpu_expect(vcpu, TPZ_EXIT_MEMORY);
-	CHECK_EQ(vcpu->run->memory.gpa, gpa + 8);
-	CHECK_EQ(vcpu->run->memory.write, 1);
-	CHECK_EQ(vcpu->run->memory.readonly_slot, 1);
-	CHECK_EQ(vcpu->run->memory.no_slot, 0);
+	vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+	CHECK_EQ(vcpu->run->mmio.gpa, gpa + 8);
+	CHECK_EQ(vcpu->run->mmio.write, 1);
 	CHECK_EQ(memory[2], 0);
 	vcpu_start(vcpu, MODE_LONG, RING0, read_far, gpa);
 	CHECK_EQ(vcpu_finish(vcpu), 5);

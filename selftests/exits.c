@@ -799,23 +799,30 @@ static void memory_that_is_not_there(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++) {
 		struct vcpu *vcpu = vm_with_vcpu();
 		volatile struct tpz_run_memory *m = &vcpu->run->memory;
+		volatile struct tpz_run_mmio *mmio = &vcpu->run->mmio;
 
 		vcpu_start(vcpu, MODE_LONG, RING0, ways[i].guest, NOWHERE + 0x34);
+		if (!ways[i].fetch) {
+			vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+			CHECK_EQ(mmio->gpa, NOWHERE + 0x34);
+			CHECK_EQ(mmio->bytes, 4);
+			CHECK_EQ(mmio->write, ways[i].write);
+			memset((void *)vcpu->data, 0, 4);
+			vm_add_memory(vcpu->vm, SLOT_TEST, NOWHERE, PAGE, 0);
+			vcpu_finish(vcpu);
+			vm_close(vcpu->vm);
+			continue;
+		}
 		vcpu_expect(vcpu, TPZ_EXIT_MEMORY);
 		CHECK_EQ(m->gpa, NOWHERE + 0x34);
 		CHECK_EQ(m->gva_valid, machine.npf_tells_gva);
 		CHECK_EQ(m->gva, m->gva_valid ? NOWHERE + 0x34 : 0);
 		CHECK_EQ(m->write, ways[i].write);
 		CHECK_EQ(m->fetch, ways[i].fetch);
-		if (!m->write)
-			CHECK_EQ(m->read, ways[i].read);
+		CHECK_EQ(m->read, ways[i].read);
 		CHECK_EQ(m->page_walk, 0);
 		CHECK_EQ(m->no_slot, 1);
 		CHECK_EQ(m->readonly_slot, 0);
-		/* With memory there, the instruction runs again */
-		vm_add_memory(vcpu->vm, SLOT_TEST, NOWHERE, PAGE, 0);
-		if (!m->fetch)
-			CHECK_EQ(vcpu_finish(vcpu), ways[i].write);
 		vm_close(vcpu->vm);
 	}
 }
@@ -842,11 +849,9 @@ static void readonly_memory(void)
 	vcpu_start(vcpu, MODE_LONG, RING0, guest_read, NOWHERE);
 	CHECK_EQ(vcpu_finish(vcpu), 0);
 	vcpu_start(vcpu, MODE_LONG, RING0, guest_write, NOWHERE + 8);
-	vcpu_expect(vcpu, TPZ_EXIT_MEMORY);
-	CHECK_EQ(vcpu->run->memory.gpa, NOWHERE + 8);
-	CHECK_EQ(vcpu->run->memory.write, 1);
-	CHECK_EQ(vcpu->run->memory.readonly_slot, 1);
-	CHECK_EQ(vcpu->run->memory.no_slot, 0);
+	vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+	CHECK_EQ(vcpu->run->mmio.gpa, NOWHERE + 8);
+	CHECK_EQ(vcpu->run->mmio.write, 1);
 }
 
 /* The first touch of a page costs one trap, and the next none */

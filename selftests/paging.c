@@ -319,6 +319,12 @@ static void run_trial(struct vcpu *vcpu, const struct trial *t, const void *gues
 		while (vcpu_run(vcpu) == TPZ_EXIT_INTERRUPTED)
 			;
 		/* PSE-36 reaches beyond 4 GiB, where the guest has nothing: the address is what counts */
+		if (run->reason == TPZ_EXIT_MMIO) {
+			o->vector = TPZ_EXIT_MEMORY << 8;
+			o->error = run->mmio.write;
+			o->cr2 = run->mmio.gpa;
+			break;
+		}
 		if (run->reason == TPZ_EXIT_MEMORY) {
 			o->vector = TPZ_EXIT_MEMORY << 8;
 			o->error = run->memory.write;
@@ -393,6 +399,9 @@ static void compare(const struct trial *t, const struct outcome *cpu, const stru
 			     module->entry[i]);
 	if ((cpu->neighbour | ignore) != (module->neighbour | ignore))
 		FAIL("%s: the neighbour: %#llx, %#llx", trial_text(t), cpu->neighbour, module->neighbour);
+	/* MOV is emulated then: of two pages, it has written to the one that is there. INS asks for both first */
+	if (cpu->vector == TPZ_EXIT_MEMORY << 8 && (t->address & (PAGE - 1)) + t->bytes > PAGE)
+		return;
 	if (memcmp(cpu->target, module->target, sizeof(cpu->target)))
 		FAIL("%s: memory differs", trial_text(t));
 }

@@ -69,13 +69,13 @@ struct tpz_place tpz_operand_place(const struct tpz_emulation *e, unsigned int b
 	};
 }
 
-static int read(struct tpz_emulation *e, const struct tpz_place *place, u64 *value)
+static int load(struct tpz_emulation *e, const struct tpz_place *place, u64 *value)
 {
 	*value = 0;
 	return e->ops->read(e, place, value);
 }
 
-static int write(struct tpz_emulation *e, const struct tpz_place *place, u64 value)
+static int store(struct tpz_emulation *e, const struct tpz_place *place, u64 value)
 {
 	return e->ops->write(e, place, &value);
 }
@@ -85,27 +85,27 @@ static int read_operand(struct tpz_emulation *e, unsigned int bytes, u64 *value)
 {
 	const struct tpz_place place = tpz_operand_place(e, bytes, 0);
 
-	return read(e, &place, value);
+	return load(e, &place, value);
 }
 
 static int write_operand(struct tpz_emulation *e, unsigned int bytes, u64 value)
 {
 	const struct tpz_place place = tpz_operand_place(e, bytes, 0);
 
-	return write(e, &place, value);
+	return store(e, &place, value);
 }
 
 /* Read, to be written by write_back() before any register has changed */
 static int read_for_write(struct tpz_emulation *e, struct tpz_place *place, u64 *value)
 {
 	place->flags = TPZ_PLACE_MODIFY;
-	return read(e, place, value);
+	return load(e, place, value);
 }
 
 static int write_back(struct tpz_emulation *e, struct tpz_place *place, u64 value)
 {
 	place->flags = TPZ_PLACE_SAME;
-	return write(e, place, value);
+	return store(e, place, value);
 }
 
 /* ---- MOV and its kin */
@@ -166,7 +166,7 @@ static int alu(struct tpz_emulation *e)
 	int ret;
 
 	if (op == TPZ_CMP || (insn->opcode & 2))
-		ret = read(e, &place, &value);
+		ret = load(e, &place, &value);
 	else
 		ret = read_for_write(e, &place, &value);
 	if (ret)
@@ -188,7 +188,7 @@ static int alu_immediate(struct tpz_emulation *e)
 	const unsigned int bytes = size(e->insn);
 	struct tpz_place place = tpz_operand_place(e, bytes, 0);
 	u64 value;
-	int ret = op == TPZ_CMP ? read(e, &place, &value) : read_for_write(e, &place, &value);
+	int ret = op == TPZ_CMP ? load(e, &place, &value) : read_for_write(e, &place, &value);
 
 	if (ret)
 		return ret;
@@ -322,7 +322,7 @@ static int bit(struct tpz_emulation *e, unsigned int op, bool by_register)
 	if (by_register)
 		place.offset = (place.offset + (u64)((s64)n >> (bytes == 8 ? 6 : bytes == 4 ? 5 : 4)) * bytes) &
 			       tpz_addr_mask(insn->address_bytes);
-	ret = op ? read_for_write(e, &place, &value) : read(e, &place, &value);
+	ret = op ? read_for_write(e, &place, &value) : load(e, &place, &value);
 	if (ret)
 		return ret;
 	value = tpz_bit(e, op, value, n & (8 * bytes - 1));
@@ -353,13 +353,13 @@ static int push(struct tpz_emulation *e, u64 value)
 
 	move_stack(e, bytes, true);
 	place = stack_place(e, bytes);
-	return write(e, &place, value);
+	return store(e, &place, value);
 }
 
 static int pop(struct tpz_emulation *e, u64 *value)
 {
 	const struct tpz_place place = stack_place(e, e->insn->operand_bytes);
-	int ret = read(e, &place, value);
+	int ret = load(e, &place, value);
 
 	if (!ret)
 		move_stack(e, e->insn->operand_bytes, false);
@@ -450,15 +450,15 @@ static int string_item(struct tpz_emulation *e, bool *compares)
 	const struct tpz_place source = string_place(e, true), destination = string_place(e, false);
 	const bool has_source = op != 0xaa && op != 0xae, has_destination = op != 0xac;
 	u64 x = e->gpr[TPZ_RAX] & tpz_addr_mask(bytes), y;
-	int ret = has_source ? read(e, &source, &x) : 0;
+	int ret = has_source ? load(e, &source, &x) : 0;
 
 	*compares = op == 0xa6 || op == 0xae;
 	if (ret)
 		return ret;
 	if (*compares)
-		ret = read(e, &destination, &y);
+		ret = load(e, &destination, &y);
 	else if (has_destination)
-		ret = write(e, &destination, x);
+		ret = store(e, &destination, x);
 	if (ret)
 		return ret;
 	if (*compares)

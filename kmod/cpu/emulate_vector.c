@@ -13,7 +13,7 @@
 #define PART	(1u << 2)	/* a load that keeps the other half; VEX takes that half from another register: not known */
 #define HIGH	(1u << 3)	/* the upper half of the register's 16 bytes */
 
-#define WHOLE	0		/* bytes: 16, or 32 with VEX.L */
+#define FULL	0		/* bytes: 16, or 32 with VEX.L */
 #define WORD	1		/* 4, or 8 with REX.W or VEX.W */
 
 #define P_NONE	(1u << TPZ_PREFIX_NONE)
@@ -28,30 +28,30 @@ static const struct move {
 	u8 bytes;
 	u8 flags;
 } moves[] = {
-	{ TPZ_MAP_0F, 0x10, P_NONE | P_66, WHOLE },		/* MOVUPS, MOVUPD */
-	{ TPZ_MAP_0F, 0x11, P_NONE | P_66, WHOLE, STORE },
-	{ TPZ_MAP_0F, 0x10, P_F3, 4 },				/* MOVSS */
+	{ TPZ_MAP_0F, 0x10, P_NONE | P_66, FULL, 0 },		/* MOVUPS, MOVUPD */
+	{ TPZ_MAP_0F, 0x11, P_NONE | P_66, FULL, STORE },
+	{ TPZ_MAP_0F, 0x10, P_F3, 4, 0 },				/* MOVSS */
 	{ TPZ_MAP_0F, 0x11, P_F3, 4, STORE },
-	{ TPZ_MAP_0F, 0x10, P_F2, 8 },				/* MOVSD */
+	{ TPZ_MAP_0F, 0x10, P_F2, 8, 0 },				/* MOVSD */
 	{ TPZ_MAP_0F, 0x11, P_F2, 8, STORE },
 	{ TPZ_MAP_0F, 0x12, P_NONE | P_66, 8, PART },		/* MOVLPS, MOVLPD */
 	{ TPZ_MAP_0F, 0x13, P_NONE | P_66, 8, STORE },
 	{ TPZ_MAP_0F, 0x16, P_NONE | P_66, 8, PART | HIGH },	/* MOVHPS, MOVHPD */
 	{ TPZ_MAP_0F, 0x17, P_NONE | P_66, 8, STORE | HIGH },
-	{ TPZ_MAP_0F, 0x28, P_NONE | P_66, WHOLE, ALIGNED },	/* MOVAPS, MOVAPD */
-	{ TPZ_MAP_0F, 0x29, P_NONE | P_66, WHOLE, STORE | ALIGNED },
-	{ TPZ_MAP_0F, 0x2b, P_NONE | P_66, WHOLE, STORE | ALIGNED },	/* MOVNTPS, MOVNTPD */
-	{ TPZ_MAP_0F, 0x6e, P_66, WORD },			/* MOVD, MOVQ */
+	{ TPZ_MAP_0F, 0x28, P_NONE | P_66, FULL, ALIGNED },	/* MOVAPS, MOVAPD */
+	{ TPZ_MAP_0F, 0x29, P_NONE | P_66, FULL, STORE | ALIGNED },
+	{ TPZ_MAP_0F, 0x2b, P_NONE | P_66, FULL, STORE | ALIGNED },	/* MOVNTPS, MOVNTPD */
+	{ TPZ_MAP_0F, 0x6e, P_66, WORD, 0 },			/* MOVD, MOVQ */
 	{ TPZ_MAP_0F, 0x7e, P_66, WORD, STORE },
-	{ TPZ_MAP_0F, 0x7e, P_F3, 8 },				/* MOVQ */
+	{ TPZ_MAP_0F, 0x7e, P_F3, 8, 0 },				/* MOVQ */
 	{ TPZ_MAP_0F, 0xd6, P_66, 8, STORE },
-	{ TPZ_MAP_0F, 0x6f, P_66, WHOLE, ALIGNED },		/* MOVDQA */
-	{ TPZ_MAP_0F, 0x7f, P_66, WHOLE, STORE | ALIGNED },
-	{ TPZ_MAP_0F, 0x6f, P_F3, WHOLE },			/* MOVDQU */
-	{ TPZ_MAP_0F, 0x7f, P_F3, WHOLE, STORE },
-	{ TPZ_MAP_0F, 0xe7, P_66, WHOLE, STORE | ALIGNED },	/* MOVNTDQ */
-	{ TPZ_MAP_0F, 0xf0, P_F2, WHOLE },			/* LDDQU */
-	{ TPZ_MAP_0F38, 0x2a, P_66, WHOLE, ALIGNED },		/* MOVNTDQA */
+	{ TPZ_MAP_0F, 0x6f, P_66, FULL, ALIGNED },		/* MOVDQA */
+	{ TPZ_MAP_0F, 0x7f, P_66, FULL, STORE | ALIGNED },
+	{ TPZ_MAP_0F, 0x6f, P_F3, FULL, 0 },			/* MOVDQU */
+	{ TPZ_MAP_0F, 0x7f, P_F3, FULL, STORE },
+	{ TPZ_MAP_0F, 0xe7, P_66, FULL, STORE | ALIGNED },	/* MOVNTDQ */
+	{ TPZ_MAP_0F, 0xf0, P_F2, FULL, 0 },			/* LDDQU */
+	{ TPZ_MAP_0F38, 0x2a, P_66, FULL, ALIGNED },		/* MOVNTDQA */
 };
 
 static const struct move *find(const struct tpz_insn *insn)
@@ -66,7 +66,7 @@ static const struct move *find(const struct tpz_insn *insn)
 
 static unsigned int bytes_of(const struct move *m, const struct tpz_insn *insn)
 {
-	if (m->bytes == WHOLE)
+	if (m->bytes == FULL)
 		return insn->vex_l ? 32 : 16;
 	if (m->bytes == WORD)
 		return insn->rex_w && insn->mode == TPZ_DECODE_64 ? 8 : 4;

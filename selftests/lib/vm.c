@@ -530,6 +530,10 @@ const char *vcpu_exit_text(struct vcpu *vcpu)
 				 run->io.string, run->io.rep, run->io.in ? 0 : port_value(vcpu));
 		}
 		break;
+	case TPZ_EXIT_MMIO:
+		snprintf(text, room, ": %s gpa %#llx, %u bytes", run->mmio.write ? "write" : "read", run->mmio.gpa,
+			 run->mmio.bytes);
+		break;
 	case TPZ_EXIT_MEMORY:
 		snprintf(text, room, ": gpa %#llx, gva %#llx (%s), %s%s%s%s%s%s", run->memory.gpa, run->memory.gva,
 			 run->memory.gva_valid ? "valid" : "none", run->memory.read ? "read " : "",

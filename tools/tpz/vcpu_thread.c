@@ -15,6 +15,16 @@ static void answer_io(struct machine *machine)
 	ports_access(&machine->ports, io->port, io->bytes, io->count, io->in, machine->vcpu.data);
 }
 
+/* No device of ours is in memory */
+static void end_by_mmio(struct machine *machine)
+{
+	const struct tpz_run *run = machine->vcpu.run;
+
+	machine_end(machine, STATUS_MEMORY, true, "the guest %s guest-physical address %#llx at rip %#llx, where it has no memory to %s",
+		    run->mmio.write ? "wrote to" : "read from", (unsigned long long)run->mmio.gpa,
+		    (unsigned long long)run->rip, run->mmio.write ? "write" : "read");
+}
+
 static void end_by_memory(struct machine *machine)
 {
 	const struct tpz_run *run = machine->vcpu.run;
@@ -58,6 +68,9 @@ static void answer(struct machine *machine)
 	switch (run->reason) {
 	case TPZ_EXIT_IO:
 		answer_io(machine);
+		break;
+	case TPZ_EXIT_MMIO:
+		end_by_mmio(machine);
 		break;
 	case TPZ_EXIT_INTERRUPTED:
 		break;

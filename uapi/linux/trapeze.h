@@ -389,9 +389,9 @@ struct tpz_run_memory {
 	__u8 page_walk;		/* 1: the access was to the guest's own page table */
 	__u8 readonly_slot;
 	__u8 no_slot;
+	__u8 pad;
 	__u8 insn_bytes;	/* how many bytes of the instruction stand in @insn; 0: it was not looked at, or could not be fetched */
 	__u8 insn[15];		/* what stands at tpz_run.rip; its length, if it could be decoded: tpz_run.insn_bytes */
-	__u8 pad;
 };
 
 /* tpz_run.detail of TPZ_EXIT_ENTRY_FAILED */
