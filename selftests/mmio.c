@@ -10,6 +10,7 @@
 
 #define PF	14
 #define GP	13
+#define AC	17
 
 #define DEVICE_GPA	0x20000000ULL	/* two pages */
 #define BYTES		(2 * PAGE)
@@ -446,6 +447,60 @@ static void a_step_traps_behind_it(void)
 	}
 }
 
+/* TPZ_TRAP_STEP: the CPU does not count what the module carries out, so the module tells it */
+static void each_step_is_told(void)
+{
+	struct vcpu *vcpu = vm_with_vcpu(.traps = TPZ_TRAP_STEP);
+	const char *const insns[] = { form_mov_l_load_insn, form_mov_l_store_insn };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(insns); i++) {
+		vcpu_start(vcpu, MODE_LONG, RING0, insns[i], DEVICE_GPA);
+		vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+		vcpu_expect(vcpu, TPZ_EXIT_SINGLE_STEP);
+		CHECK_EQ(vcpu->run->rip, (uintptr_t)insns[i] + 2);
+	}
+}
+
+/* 32 bytes at once, in YMM registers */
+GUEST_FORM(form_avx, "vmovdqu (%rdi), %ymm9; vmovdqu %ymm9, buffer(%rip); vpxor %xmm9, %xmm9, %xmm9;"
+	   "vmovdqu buffer(%rip), %ymm10; vmovups %ymm10, 64(%rdi); vmovq (%rdi), %xmm10; vmovdqu %ymm10, buffer+32(%rip);"
+	   "vmovups buffer(%rip), %ymm0; movups 16(%rdi), %xmm0; vmovdqa %ymm0, 96(%rdi)");
+
+static void thirty_two_bytes(void)
+{
+	struct vcpu *vcpu = vm_with_vcpu();
+	struct tpz_state state;
+	__u8 want[32] = {};
+
+	if (!__builtin_cpu_supports("avx"))
+		SKIP("no AVX");
+	for (__u64 offset = 0; offset < PAGE; offset += PAGE - 32) {
+		state = vcpu_start_state(vcpu, MODE_LONG, RING0, (uintptr_t)form_avx, DEVICE_GPA + offset);
+		state.control.cr4 |= 1 << 18;
+		state.control.xcr0 = 7;
+		vcpu_set(vcpu, &state);
+		device_starts();
+		CHECK_EQ(serve_to_the_end(vcpu), 1);
+		CHECK_EQ(memcmp(buffer, device.bytes + offset, 32), 0);
+		CHECK_EQ(memcmp(device.bytes + offset + 64, device.bytes + offset, 32), 0);
+		memcpy(want, device.bytes + offset, 8);		/* VMOVQ clears the rest */
+		CHECK_EQ(memcmp(buffer + 32, want, 32), 0);
+		/* MOVUPS keeps the upper half of YMM0 */
+		CHECK_EQ(memcmp(device.bytes + offset + 96, device.bytes + offset + 16, 16), 0);
+		CHECK_EQ(memcmp(device.bytes + offset + 112, device.bytes + offset + 16, 16), 0);
+		CHECK_EQ(device.largest, 32);
+		CHECK_EQ(device.exits, 5);
+	}
+	state = vcpu_start_state(vcpu, MODE_LONG, RING0, (uintptr_t)form_avx, DEVICE_GPA + PAGE - 5);
+	state.control.cr4 |= 1 << 18;
+	state.control.xcr0 = 7;
+	vcpu_set(vcpu, &state);
+	vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+	CHECK_EQ(vcpu->run->mmio.bytes, 5);
+	vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+	CHECK_EQ(vcpu->run->mmio.bytes, 27);
+}
+
 /* ------------------------------------------------------------------ faults */
 
 #define WINDOW	(GUEST_FREE + 16 * PAGE)	/* linear; two pages that the cases map where they like */
@@ -482,6 +537,24 @@ static void a_fault_on_the_second_page(void)
 	vcpu_start(vcpu, MODE_LONG, RING0, form_mov_l_load, WINDOW + PAGE - 2);
 	CHECK_EQ(serve_to_the_end(vcpu), 1);
 	CHECK_EQ((__u32)after.rax, *(__u32 *)(device.bytes + PAGE - 2));
+}
+
+/* Alignment, asked for in ring 3: the address is good, and so the device's page is not asked */
+static void alignment(void)
+{
+	struct vcpu *vcpu = vm_with_vcpu();
+	struct tpz_state state = vcpu_start_state(vcpu, MODE_LONG, RING3, (uintptr_t)form_mov_l_load_insn, DEVICE_GPA + 1);
+	struct fault fault;
+
+	state.regs.rflags |= 1 << 18;
+	state.control.cr0 |= 1 << 18;
+	vcpu_set(vcpu, &state);
+	fault = vcpu_expect_fault(vcpu, AC);
+	CHECK_EQ(fault.error, 0);
+	CHECK_EQ(fault.rip, (uintptr_t)form_mov_l_load_insn);
+	vcpu_start(vcpu, MODE_LONG, RING0, form_movaps_store, DEVICE_GPA + 8);
+	fault = vcpu_expect_fault(vcpu, GP);
+	CHECK_EQ(fault.rip, (uintptr_t)form_movaps_store_insn);
 }
 
 /* MOVS from the device to a page that is not there: the device is read again after the repair, as by a CPU */
@@ -630,6 +703,9 @@ static const struct ktap_case cases[] = {
 	{ "one exit for each access", one_exit_for_each_access },
 	{ "the state in between", the_state_in_between },
 	{ "a step traps behind it", a_step_traps_behind_it },
+	{ "each step is told", each_step_is_told },
+	{ "32 bytes at once", thirty_two_bytes },
+	{ "alignment", alignment },
 	{ "a fault on the second page", a_fault_on_the_second_page },
 	{ "a fault of the other operand", a_fault_of_the_other_operand },
 	{ "the record is not read back", the_record_is_not_read_back },
