@@ -30,6 +30,8 @@
 
 struct tpz_mem;
 struct tpz_pic;
+struct tpz_ioapic;
+struct tpz_events_of_vm;
 struct tpz_apic;
 struct tpz_clock;
 struct tpz_meters;
@@ -245,6 +247,8 @@ struct tpz_vm {
 	u64 tsc_offset;			/* (c) what a new vCPU starts with */
 	struct tpz_mem *mem;		/* (c) mem/ */
 	struct tpz_pic *pic;		/* (c) irq/; NULL without TPZ_DEVICE_PIC */
+	struct tpz_ioapic *ioapic;	/* (c) irq/; NULL without TPZ_DEVICE_IOAPIC */
+	struct tpz_events_of_vm *events;	/* (c) irq/eventfd.c */
 	struct tpz_clock *clock;	/* (c) time/; NULL without TPZ_DEVICE_KVMCLOCK */
 	struct tpz_meters *meters;	/* (c) vm.c; the pages have their own life */
 	struct tpz_vm_meters *m;	/* (m) the first page of it */

@@ -186,9 +186,7 @@ int tpz_apic_accept(struct tpz_vcpu *v)
 }
 
 /*
- * tpz_apic_eoi() - the guest ends the interrupt in service (SDM .8.5)
- *
- * A level-triggered one (TMR) will be told to the I/O APIC here, when there is one.
+ * tpz_apic_eoi() - the guest ends the interrupt in service (SDM .8.5); the I/O APIC hears of a level-triggered one
  */
 void tpz_apic_eoi(struct tpz_apic *apic)
 {
@@ -197,6 +195,8 @@ void tpz_apic_eoi(struct tpz_apic *apic)
 	if (vector < 0)
 		return;
 	clear_bit(vector, apic->isr);
+	if (test_bit(vector, apic->tmr))
+		tpz_ioapic_eoi(apic->v->vm, vector);
 	tpz_apic_recheck(apic->v);
 }
 
