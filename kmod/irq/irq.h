@@ -23,6 +23,61 @@
 int tpz_apic_create(struct tpz_vcpu *v);
 void tpz_apic_destroy(struct tpz_vcpu *v);	/* cancels the timer; may sleep */
 
+/* Delivery modes, as the ICR, the I/O APIC's entries and MSI data number them (SDM vol. 3A, .6.1) */
+enum tpz_irq_mode {
+	TPZ_IRQ_FIXED = 0,
+	TPZ_IRQ_LOWEST = 1,
+	TPZ_IRQ_SMI = 2,
+	TPZ_IRQ_NMI = 4,
+	TPZ_IRQ_INIT = 5,
+	TPZ_IRQ_STARTUP = 6,	/* the ICR's alone */
+	TPZ_IRQ_EXTINT = 7,
+};
+
+/* The ICR's shorthands, as it numbers them */
+enum tpz_irq_to { TPZ_IRQ_TO_ONE, TPZ_IRQ_TO_SELF, TPZ_IRQ_TO_ALL, TPZ_IRQ_TO_OTHERS };
+
+#define TPZ_IRQ_BROADCAST	U32_MAX
+
+/**
+ * struct tpz_irq_message - an interrupt message, whoever sends it
+ * @destination: a local APIC's ID; with @logical a set of them. TPZ_IRQ_BROADCAST: all. Who has a destination of 8 bits
+ *	(I/O APIC, MSI) passes 0xff as TPZ_IRQ_BROADCAST
+ * @level: level-triggered: its EOI goes to tpz_ioapic_eoi()
+ * @mode: enum tpz_irq_mode
+ * @to: enum tpz_irq_to; but for TPZ_IRQ_TO_ONE @destination does not count
+ * @from: whose ICR; NULL for others
+ */
+struct tpz_irq_message {
+	u32 destination;
+	bool logical;
+	bool level;
+	u8 mode;
+	u8 vector;
+	u8 to;
+	const struct tpz_vcpu *from;
+};
+
+/**
+ * tpz_irq_deliver() - bring a message to the local APICs that it is for
+ *
+ * SMI goes nowhere: there is no SMM. Nor does ExtINT: the 8259's output is looked at, not sent (tpz_apic_pending()).
+ * Return: the number of vCPUs that took it. Context: any, hard interrupts included; takes no lock.
+ */
+int tpz_irq_deliver(struct tpz_vm *vm, const struct tpz_irq_message *m);
+
+/**
+ * tpz_ioapic_eoi() - a vCPU has ended the level-triggered interrupt @vector. Context: the vCPU's thread
+ */
+static inline void tpz_ioapic_eoi(struct tpz_vm *vm, u32 vector)
+{
+}
+
+/**
+ * tpz_apic_init() - what INIT does to the local APIC: all as after reset, but for its mode. Context: the vCPU's thread
+ */
+void tpz_apic_init(struct tpz_vcpu *v);
+
 /**
  * tpz_apic_pending() - the vector of the interrupt that this vCPU would take if RFLAGS.IF were set
  * Return: 0 to 255, or -1. Context: any, also from other CPUs; does not sleep, does not disturb anything.
