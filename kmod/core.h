@@ -25,7 +25,7 @@
 #include <linux/uidgid.h>
 #include <linux/trapeze.h>
 
-#define TPZ_MAX_VCPUS	1	/* SMP guests come with the I/O APIC */
+#define TPZ_MAX_VCPUS	64
 #define TPZ_MAX_SLOTS	32
 
 struct tpz_mem;
@@ -232,6 +232,8 @@ enum tpz_request {
 	TPZ_REQ_CLOCK,		/* rewrite the paravirtual clock page */
 	TPZ_REQ_DEAD,		/* the VM was killed */
 	TPZ_REQ_STEP,		/* TPZ_TRAP_STEP: an instruction that the module carried out is to be reported */
+	TPZ_REQ_INIT,		/* INIT has come: tpz_cpu_take_init() */
+	TPZ_REQ_SIPI,		/* so has a start-up message after it; v->sipi_vector is its vector */
 };
 
 enum tpz_mode { TPZ_OUTSIDE, TPZ_IN_GUEST };
@@ -261,6 +263,7 @@ struct tpz_vm {
 	bool dead;			/* (a) set once, READ_ONCE; why is complete before it */
 	atomic_t dying;			/* (a) who writes why */
 	char why[160];
+	u32 lowest_turn;		/* (a) who took the last message of lowest priority; a hint, READ_ONCE */
 
 	struct list_head list;		/* (g) */
 	pid_t pid;			/* (c) */
@@ -278,6 +281,7 @@ struct tpz_vcpu {
 	int cpu;			/* (a) where it is loaded, or -1; written by the owner */
 	struct rcuwait wait;		/* (a) where HLT sleeps */
 	atomic_t nmi_pending;		/* (a) 0 or 1 */
+	u8 sipi_vector;			/* (a) written before TPZ_REQ_SIPI is set */
 
 	struct mutex lock;		/* held by the thread inside an ioctl of this vCPU */
 

@@ -500,6 +500,7 @@ static long move_state(struct tpz_vcpu *v, void __user *u, bool set)
 	ret = tpz_vcpu_get(v);
 	if (ret)
 		goto free;
+	tpz_cpu_take_init(v);
 	ret = set ? tpz_state_set(v, st, fpu) : tpz_state_get(v, st, fpu);
 	tpz_vcpu_put(v);
 	/* A refusal tells its field too */

@@ -243,9 +243,15 @@ void tpz_fpu_load(struct tpz_vcpu *v);
 void tpz_fpu_save(struct tpz_vcpu *v);
 int tpz_fpu_set(struct tpz_vcpu *v, const void *area, char *bad, size_t bad_bytes);	/* checked */
 
-/* ---- state.c */
+/* ---- state.c, reset.c */
 
 void tpz_cpu_reset(struct tpz_vcpu *v);		/* power-up state, SDM vol. 3A, table 9-1 */
+
+/**
+ * tpz_cpu_take_init() - an INIT and a start-up message that other vCPUs have sent, if any, take effect
+ * Context: the vCPU's thread. May sleep.
+ */
+void tpz_cpu_take_init(struct tpz_vcpu *v);
 
 /**
  * tpz_state_get(), tpz_state_set() - the groups of @st->groups; for set: checked over the result, then all or nothing

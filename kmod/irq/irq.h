@@ -72,6 +72,11 @@ int tpz_irq_deliver(struct tpz_vm *vm, const struct tpz_irq_message *m);
 void tpz_ioapic_eoi(struct tpz_vm *vm, u32 vector);
 
 /**
+ * tpz_apic_init() - what INIT does to the local APIC: all as after reset, but for its mode. Context: the vCPU's thread
+ */
+void tpz_apic_init(struct tpz_vcpu *v);
+
+/**
  * tpz_apic_pending() - the vector of the interrupt that this vCPU would take if RFLAGS.IF were set
  * Return: 0 to 255, or -1. Context: any, also from other CPUs; does not sleep, does not disturb anything.
  */
