@@ -31,6 +31,7 @@
 struct tpz_mem;
 struct tpz_pic;
 struct tpz_ioapic;
+struct tpz_pit;
 struct tpz_events_of_vm;
 struct tpz_apic;
 struct tpz_clock;
@@ -250,6 +251,7 @@ struct tpz_vm {
 	struct tpz_mem *mem;		/* (c) mem/ */
 	struct tpz_pic *pic;		/* (c) irq/; NULL without TPZ_DEVICE_PIC */
 	struct tpz_ioapic *ioapic;	/* (c) irq/; NULL without TPZ_DEVICE_IOAPIC */
+	struct tpz_pit *pit;		/* (c) irq/; NULL without TPZ_DEVICE_PIT */
 	struct tpz_events_of_vm *events;	/* (c) irq/eventfd.c */
 	struct tpz_clock *clock;	/* (c) time/; NULL without TPZ_DEVICE_KVMCLOCK */
 	struct tpz_meters *meters;	/* (c) vm.c; the pages have their own life */

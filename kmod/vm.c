@@ -22,9 +22,11 @@ static atomic64_t last_id;
 
 static int check_options(const struct tpz_vm_options *o)
 {
-	if (o->devices & ~(TPZ_DEVICES_PC | TPZ_DEVICE_IOAPIC) || o->traps & ~TPZ_TRAPS_ALL)
+	if (o->devices & ~(TPZ_DEVICES_PC | TPZ_DEVICE_IOAPIC | TPZ_DEVICE_PIT) || o->traps & ~TPZ_TRAPS_ALL)
 		return -EINVAL;
 	if ((o->devices & (TPZ_DEVICE_PIC | TPZ_DEVICE_IOAPIC)) && !(o->devices & TPZ_DEVICE_LAPIC))
+		return -EINVAL;
+	if ((o->devices & TPZ_DEVICE_PIT) && !(o->devices & (TPZ_DEVICE_PIC | TPZ_DEVICE_IOAPIC)))
 		return -EINVAL;
 	if (!!(o->traps & TPZ_TRAP_TIMER) != !!o->timer_cycles || o->timer_cycles > U32_MAX)
 		return -EINVAL;
@@ -49,17 +51,18 @@ static void forget_creator(struct tpz_vm *vm)
 	put_pid(vm->tgid);
 }
 
-/* In reverse: the eventfds drive the controllers */
+/* In reverse: the eventfds and the timer drive the controllers */
 static void destroy_irq(struct tpz_vm *vm)
 {
 	tpz_events_destroy(vm);
+	tpz_pit_destroy(vm);
 	tpz_ioapic_destroy(vm);
 	tpz_pic_destroy(vm);
 }
 
 static int create_irq(struct tpz_vm *vm)
 {
-	int ret = tpz_pic_create(vm) ?: tpz_ioapic_create(vm) ?: tpz_events_create(vm);
+	int ret = tpz_pic_create(vm) ?: tpz_ioapic_create(vm) ?: tpz_pit_create(vm) ?: tpz_events_create(vm);
 
 	if (ret)
 		destroy_irq(vm);

@@ -36,6 +36,7 @@ void tpz_apic_get_state(struct tpz_vcpu *v, struct tpz_lapic *st);
 int tpz_apic_check_state(const struct tpz_vcpu *v, const struct tpz_lapic *st, char *bad, size_t bad_bytes);
 void tpz_apic_set_state(struct tpz_vcpu *v, const struct tpz_lapic *st);
 bool tpz_pic_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);
+bool tpz_pit_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);
 bool tpz_ioeventfd_port(struct tpz_vcpu *v, u16 port, unsigned int bytes, const void *data);
 u64 tpz_guest_tsc(const struct tpz_vcpu *v);
 void tpz_set_guest_tsc(struct tpz_vcpu *v, u64 tsc);

@@ -25,17 +25,22 @@ static u64 all_ones(unsigned int bytes)
 
 /* ---- ports that the kernel answers */
 
-/* A write may be an ioeventfd's. The 8259s' ports are bytes; a wider access is one for each byte, and a byte without a port reads as ones */
+static bool byte_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value)
+{
+	return (v->vm->pic && tpz_pic_port(v, port, in, value)) || (v->vm->pit && tpz_pit_port(v, port, in, value));
+}
+
+/* A write may be an ioeventfd's. The devices' ports are bytes; a wider access is one for each byte, and a byte without a port reads as ones */
 static bool kernel_port(struct tpz_vcpu *v, u16 port, unsigned int bytes, bool in, u8 *data)
 {
 	unsigned int i;
 
 	if (!in && tpz_ioeventfd_port(v, port, bytes, data))
 		return true;
-	if (!v->vm->pic || !tpz_pic_port(v, port, in, data))
+	if (!byte_port(v, port, in, data))
 		return false;
 	for (i = 1; i < bytes; i++)
-		if (!tpz_pic_port(v, port + i, in, data + i) && in)
+		if (!byte_port(v, port + i, in, data + i) && in)
 			data[i] = 0xff;
 	return true;
 }

@@ -160,6 +160,11 @@ bool tpz_ioapic_mmio(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write
 /* Return: 0; -EINVAL: a message that is none. -ENXIO: nobody can take one. tpz_msi_message() fills @m */
 int tpz_msi_message(const struct tpz_vm *vm, u64 address, u32 data, struct tpz_irq_message *m);
 
+/* ---- pit.c; tpz_pit_create() does nothing without TPZ_DEVICE_PIT. Destroyed before the controllers */
+int tpz_pit_create(struct tpz_vm *vm);
+void tpz_pit_destroy(struct tpz_vm *vm);	/* may sleep */
+bool tpz_pit_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);	/* as tpz_pic_port(): 0x40 to 0x43, 0x61 */
+
 /* ---- eventfd.c */
 
 int tpz_events_create(struct tpz_vm *vm);

@@ -23,7 +23,7 @@ static int check_groups(const struct tpz_vm *vm, struct tpz_vm_state *st)
 	if ((st->groups & TPZ_VM_STATE_IOAPIC) && !vm->ioapic)
 		return refuse(st, TPZ_VM_STATE_IOAPIC, "ioapic", none);
 	if (st->groups & TPZ_VM_STATE_PIT)
-		return refuse(st, TPZ_VM_STATE_PIT, "pit", none);
+		return refuse(st, TPZ_VM_STATE_PIT, "pit", vm->pit ? "its state cannot be moved yet" : none);
 	return 0;
 }
 
