@@ -14,7 +14,7 @@
 DEFINE_PER_CPU(bool, tpz_cpu_on);
 
 /* The interrupt itself is the message: it ends the stay in the guest */
-void tpz_kick(struct tpz_vcpu *v)
+static void interrupt_guest(struct tpz_vcpu *v)
 {
 	int cpu;
 
@@ -23,28 +23,38 @@ void tpz_kick(struct tpz_vcpu *v)
 	if (READ_ONCE(v->mode) == TPZ_IN_GUEST && cpu >= 0 && cpu != smp_processor_id())
 		tpz_host_interrupt(cpu);
 	preempt_enable();
+}
+
+void tpz_kick(struct tpz_vcpu *v)
+{
+	interrupt_guest(v);
 	rcuwait_wake_up(&v->wait);
 }
 
-/* The interrupt itself is the message: it ends the stay in the guest */
-static void nothing(void *unused)
+/* In the guest, and not since the request was made: the run loop clears the bit before each entry */
+static bool flush_outstanding(struct tpz_vcpu *v)
 {
+	return smp_load_acquire(&v->mode) == TPZ_IN_GUEST && test_bit(TPZ_REQ_FLUSH, &v->requests);
 }
 
 void tpz_flush_all(struct tpz_vm *vm)
 {
-	int i, cpu;
+	struct tpz_vcpu *v;
+	int i;
 
 	for (i = 0; i < TPZ_MAX_VCPUS; i++) {
-		struct tpz_vcpu *v = READ_ONCE(vm->vcpu[i]);
-
+		v = READ_ONCE(vm->vcpu[i]);
 		if (!v)
 			continue;
 		set_bit(TPZ_REQ_FLUSH, &v->requests);
 		smp_mb__after_atomic();		/* the bit before the mode; the run loop has them the other way round */
-		cpu = READ_ONCE(v->cpu);
-		if (READ_ONCE(v->mode) == TPZ_IN_GUEST && cpu >= 0)
-			smp_call_function_single(cpu, nothing, NULL, 1);
+		interrupt_guest(v);
+	}
+	/* All CPUs are on their way out of the guest at once */
+	for (i = 0; i < TPZ_MAX_VCPUS; i++) {
+		v = READ_ONCE(vm->vcpu[i]);
+		while (v && flush_outstanding(v))
+			cpu_relax();
 	}
 }
 

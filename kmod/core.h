@@ -25,11 +25,14 @@
 #include <linux/uidgid.h>
 #include <linux/trapeze.h>
 
-#define TPZ_MAX_VCPUS	1	/* SMP guests come with the I/O APIC */
+#define TPZ_MAX_VCPUS	64
 #define TPZ_MAX_SLOTS	32
 
 struct tpz_mem;
 struct tpz_pic;
+struct tpz_ioapic;
+struct tpz_pit;
+struct tpz_events_of_vm;
 struct tpz_apic;
 struct tpz_clock;
 struct tpz_meters;
@@ -230,6 +233,8 @@ enum tpz_request {
 	TPZ_REQ_CLOCK,		/* rewrite the paravirtual clock page */
 	TPZ_REQ_DEAD,		/* the VM was killed */
 	TPZ_REQ_STEP,		/* TPZ_TRAP_STEP: an instruction that the module carried out is to be reported */
+	TPZ_REQ_INIT,		/* INIT has come: tpz_cpu_take_init() */
+	TPZ_REQ_SIPI,		/* so has a start-up message after it; v->sipi_vector is its vector */
 };
 
 enum tpz_mode { TPZ_OUTSIDE, TPZ_IN_GUEST };
@@ -245,6 +250,9 @@ struct tpz_vm {
 	u64 tsc_offset;			/* (c) what a new vCPU starts with */
 	struct tpz_mem *mem;		/* (c) mem/ */
 	struct tpz_pic *pic;		/* (c) irq/; NULL without TPZ_DEVICE_PIC */
+	struct tpz_ioapic *ioapic;	/* (c) irq/; NULL without TPZ_DEVICE_IOAPIC */
+	struct tpz_pit *pit;		/* (c) irq/; NULL without TPZ_DEVICE_PIT */
+	struct tpz_events_of_vm *events;	/* (c) irq/eventfd.c */
 	struct tpz_clock *clock;	/* (c) time/; NULL without TPZ_DEVICE_KVMCLOCK */
 	struct tpz_meters *meters;	/* (c) vm.c; the pages have their own life */
 	struct tpz_vm_meters *m;	/* (m) the first page of it */
@@ -257,6 +265,7 @@ struct tpz_vm {
 	bool dead;			/* (a) set once, READ_ONCE; why is complete before it */
 	atomic_t dying;			/* (a) who writes why */
 	char why[160];
+	u32 lowest_turn;		/* (a) who took the last message of lowest priority; a hint, READ_ONCE */
 
 	struct list_head list;		/* (g) */
 	pid_t pid;			/* (c) */
@@ -274,6 +283,7 @@ struct tpz_vcpu {
 	int cpu;			/* (a) where it is loaded, or -1; written by the owner */
 	struct rcuwait wait;		/* (a) where HLT sleeps */
 	atomic_t nmi_pending;		/* (a) 0 or 1 */
+	u8 sipi_vector;			/* (a) written before TPZ_REQ_SIPI is set */
 
 	struct mutex lock;		/* held by the thread inside an ioctl of this vCPU */
 

@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/log2.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -318,12 +319,103 @@ static long irq_line(struct tpz_vm *vm, void __user *u)
 
 	if (ret)
 		return ret;
-	if (!vm->pic)
-		return -ENXIO;
-	if (l.line > 15 || l.line == 2 || l.level > 1)
+	ret = tpz_irq_check_line(vm, l.line);
+	if (ret)
+		return ret;
+	if (l.level > 1)
 		return -EINVAL;
-	tpz_pic_set_line(vm, l.line, l.level);
+	tpz_irq_set_line(vm, l.line, l.level);
 	return 0;
+}
+
+static long send_msi(struct tpz_vm *vm, void __user *u)
+{
+	struct tpz_irq_message m;
+	struct tpz_msi msi;
+	u32 usize;
+	int ret = COPY_IN(msi, u, 0, &usize);
+
+	if (ret)
+		return ret;
+	if (msi.pad)
+		return -EINVAL;
+	return tpz_msi_message(vm, msi.address, msi.data, &m) ?: tpz_irq_deliver(vm, &m);
+}
+
+static long set_irqfd(struct tpz_vm *vm, void __user *u)
+{
+	const u32 kinds = TPZ_IRQFD_MSI | TPZ_IRQFD_RESAMPLE;
+	struct tpz_irqfd_options o = { .resample_fd = -1 };
+	struct tpz_irqfd f;
+	u32 usize;
+	int ret = COPY_IN(f, u, kinds | TPZ_IRQFD_REMOVE, &usize);
+
+	if (ret)
+		return ret;
+	if (f.flags & TPZ_IRQFD_REMOVE)
+		return f.flags & kinds ? -EINVAL : tpz_irqfd_remove(vm, f.fd);
+	if ((f.flags & kinds) == kinds)
+		return -EINVAL;
+	o.msi = f.flags & TPZ_IRQFD_MSI;
+	o.line = f.line;
+	if (f.flags & TPZ_IRQFD_RESAMPLE) {
+		o.resample_fd = f.resample_fd;
+		if (f.resample_fd < 0)
+			return -EBADF;
+	}
+	if (o.msi)
+		ret = tpz_msi_message(vm, f.address, f.data, &o.message);
+	else
+		ret = tpz_irq_check_line(vm, f.line);
+	return ret ?: tpz_irqfd_set(vm, f.fd, &o);
+}
+
+static long set_ioeventfd(struct tpz_vm *vm, void __user *u)
+{
+	struct tpz_ioeventfd_options o;
+	struct tpz_ioeventfd e;
+	u32 usize;
+	int ret = COPY_IN(e, u, TPZ_IOEVENTFD_REMOVE | TPZ_IOEVENTFD_PORT | TPZ_IOEVENTFD_DATAMATCH, &usize);
+
+	if (ret)
+		return ret;
+	o = (struct tpz_ioeventfd_options) {
+		.port = e.flags & TPZ_IOEVENTFD_PORT,
+		.match = e.flags & TPZ_IOEVENTFD_DATAMATCH,
+		.address = e.address,
+		.data = e.data,
+	};
+	if (e.bytes > 8 || (e.bytes && !is_power_of_2(e.bytes)))
+		return -EINVAL;
+	o.bytes = e.bytes;
+	if (o.match ? !e.bytes || (e.bytes < 8 && e.data >> (8 * e.bytes)) : e.data)
+		return -EINVAL;
+	if (o.port && (e.bytes == 8 || e.address > U16_MAX))
+		return -EINVAL;
+	if (e.flags & TPZ_IOEVENTFD_REMOVE)
+		return tpz_ioeventfd_remove(vm, e.fd, &o);
+	return tpz_ioeventfd_add(vm, e.fd, &o);
+}
+
+static long move_vm_state(struct tpz_vm *vm, void __user *u, bool set)
+{
+	struct tpz_vm_state *st = kzalloc(sizeof(*st), GFP_KERNEL_ACCOUNT);
+	u32 usize;
+	int ret;
+
+	if (!st)
+		return -ENOMEM;
+	ret = copy_in(st, sizeof(*st), u, 0, &usize);
+	if (ret)
+		goto free;
+	st->bad_group = 0;
+	memset(st->bad_field, 0, sizeof(st->bad_field));
+	ret = set ? tpz_vm_state_set(vm, st) : tpz_vm_state_get(vm, st);
+	if ((!set || ret == -EINVAL) && copy_out(u, st, sizeof(*st), usize))
+		ret = -EFAULT;
+free:
+	kfree(st);
+	return ret;
 }
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -340,6 +432,16 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return create_vcpu(vm, u);
 	case TPZ_IRQ_LINE:
 		return irq_line(vm, u);
+	case TPZ_SEND_MSI:
+		return send_msi(vm, u);
+	case TPZ_SET_IRQFD:
+		return set_irqfd(vm, u);
+	case TPZ_SET_IOEVENTFD:
+		return set_ioeventfd(vm, u);
+	case TPZ_GET_VM_STATE:
+		return move_vm_state(vm, u, false);
+	case TPZ_SET_VM_STATE:
+		return move_vm_state(vm, u, true);
 	}
 	return -ENOTTY;
 }
@@ -398,6 +500,7 @@ static long move_state(struct tpz_vcpu *v, void __user *u, bool set)
 	ret = tpz_vcpu_get(v);
 	if (ret)
 		goto free;
+	tpz_cpu_take_init(v);
 	ret = set ? tpz_state_set(v, st, fpu) : tpz_state_get(v, st, fpu);
 	tpz_vcpu_put(v);
 	/* A refusal tells its field too */

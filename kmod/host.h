@@ -7,6 +7,7 @@
 #define TPZ_HOST_H
 
 #include <linux/cc_platform.h>
+#include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/smp.h>
 #include <linux/types.h>
@@ -47,6 +48,15 @@ static inline void tpz_hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart
 #else
 	hrtimer_init(timer, clock, mode);
 	timer->function = function;
+#endif
+}
+
+static inline void tpz_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#ifdef TPZ_HAVE_EVENTFD_SIGNAL_ONE
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
 #endif
 }
 

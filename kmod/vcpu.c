@@ -246,11 +246,20 @@ static int run_guest(struct tpz_vcpu *v)
 
 /* ---- halted */
 
+static bool init_waits(struct tpz_vcpu *v)
+{
+	return READ_ONCE(v->requests) & (BIT(TPZ_REQ_INIT) | BIT(TPZ_REQ_SIPI));
+}
+
+/* A CPU that waits for its start-up message takes nothing else (SDM vol. 3A, 9.4.2) */
 static bool wakes(struct tpz_vcpu *v)
 {
-	return v->event.valid || READ_ONCE(v->vm->dead) || debug_trap_due(v) ||
+	if (READ_ONCE(v->vm->dead) || init_waits(v))
+		return true;
+	return v->activity == TPZ_ACTIVITY_HLT &&
+	       (v->event.valid || debug_trap_due(v) ||
 		(atomic_read(&v->nmi_pending) && !v->s.nmi_blocked) ||
-		(v->apic && (v->s.rflags & X86_EFLAGS_IF) && tpz_apic_pending(v) >= 0);
+		(v->apic && (v->s.rflags & X86_EFLAGS_IF) && tpz_apic_pending(v) >= 0));
 }
 
 static int sleep_until_woken(struct tpz_vcpu *v)
@@ -273,14 +282,18 @@ static int leave_halt(struct tpz_vcpu *v)
 {
 	int ret;
 
-	if (v->activity != TPZ_ACTIVITY_HLT) {		/* SHUTDOWN, WAIT_SIPI: nothing in here ends it */
+	/* Nothing in here ends SHUTDOWN; nor, without a local APIC, the wait for a start-up message */
+	if (v->activity == TPZ_ACTIVITY_SHUTDOWN || (v->activity == TPZ_ACTIVITY_WAIT_SIPI && !v->apic)) {
 		tpz_user_exit(v, TPZ_EXIT_TRIPLE_FAULT);
 		return 0;
 	}
 	ret = sleep_until_woken(v);
 	if (ret)
 		return ret;
-	v->activity = TPZ_ACTIVITY_RUN;
+	if (init_waits(v))
+		tpz_cpu_take_init(v);
+	else if (v->activity == TPZ_ACTIVITY_HLT)
+		v->activity = TPZ_ACTIVITY_RUN;
 	return 1;
 }
 
@@ -330,7 +343,9 @@ static int prepare(struct tpz_vcpu *v)
 		tpz_clock_update(v);
 	if (unlikely(test_and_clear_bit(TPZ_REQ_STEP, &v->requests)))
 		return report_step(v);
-	if (unlikely(v->activity != TPZ_ACTIVITY_RUN)) {
+	if (unlikely(init_waits(v)))
+		tpz_cpu_take_init(v);
+	while (unlikely(v->activity != TPZ_ACTIVITY_RUN && !READ_ONCE(v->vm->dead))) {
 		ret = leave_halt(v);
 		if (ret <= 0)
 			return ret;

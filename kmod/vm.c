@@ -22,9 +22,11 @@ static atomic64_t last_id;
 
 static int check_options(const struct tpz_vm_options *o)
 {
-	if (o->devices & ~TPZ_DEVICES_PC || o->traps & ~TPZ_TRAPS_ALL)
+	if (o->devices & ~(TPZ_DEVICES_PC | TPZ_DEVICE_IOAPIC | TPZ_DEVICE_PIT) || o->traps & ~TPZ_TRAPS_ALL)
 		return -EINVAL;
-	if ((o->devices & TPZ_DEVICE_PIC) && !(o->devices & TPZ_DEVICE_LAPIC))
+	if ((o->devices & (TPZ_DEVICE_PIC | TPZ_DEVICE_IOAPIC)) && !(o->devices & TPZ_DEVICE_LAPIC))
+		return -EINVAL;
+	if ((o->devices & TPZ_DEVICE_PIT) && !(o->devices & (TPZ_DEVICE_PIC | TPZ_DEVICE_IOAPIC)))
 		return -EINVAL;
 	if (!!(o->traps & TPZ_TRAP_TIMER) != !!o->timer_cycles || o->timer_cycles > U32_MAX)
 		return -EINVAL;
@@ -47,6 +49,24 @@ static void forget_creator(struct tpz_vm *vm)
 {
 	mmdrop(vm->mm);
 	put_pid(vm->tgid);
+}
+
+/* In reverse: the eventfds and the timer drive the controllers */
+static void destroy_irq(struct tpz_vm *vm)
+{
+	tpz_events_destroy(vm);
+	tpz_pit_destroy(vm);
+	tpz_ioapic_destroy(vm);
+	tpz_pic_destroy(vm);
+}
+
+static int create_irq(struct tpz_vm *vm)
+{
+	int ret = tpz_pic_create(vm) ?: tpz_ioapic_create(vm) ?: tpz_pit_create(vm) ?: tpz_events_create(vm);
+
+	if (ret)
+		destroy_irq(vm);
+	return ret;
 }
 
 struct tpz_vm *tpz_vm_create(const struct tpz_vm_options *options)
@@ -80,22 +100,19 @@ struct tpz_vm *tpz_vm_create(const struct tpz_vm_options *options)
 	if (ret)
 		goto put_cpus;
 	vm->npt_root = tpz_mem_root(vm);
-	if (vm->devices & TPZ_DEVICE_PIC) {
-		ret = tpz_pic_create(vm);
-		if (ret)
-			goto destroy_mem;
-	}
+	ret = create_irq(vm);
+	if (ret)
+		goto destroy_mem;
 	ret = tpz_clock_create(vm);
 	if (ret)
-		goto destroy_pic;
+		goto destroy_irq;
 	mutex_lock(&vms_lock);
 	list_add_tail(&vm->list, &vms);
 	mutex_unlock(&vms_lock);
 	return vm;
 
-destroy_pic:
-	if (vm->pic)
-		tpz_pic_destroy(vm);
+destroy_irq:
+	destroy_irq(vm);
 destroy_mem:
 	tpz_mem_destroy(vm);
 put_cpus:
@@ -116,9 +133,8 @@ static void destroy(struct kref *ref)
 	mutex_lock(&vms_lock);
 	list_del(&vm->list);
 	mutex_unlock(&vms_lock);
-	/* The 8259's output and the MMU notifier reach the vCPUs: these end first */
-	if (vm->pic)
-		tpz_pic_destroy(vm);
+	/* Interrupts and the MMU notifier reach the vCPUs: these end first */
+	destroy_irq(vm);
 	tpz_mem_destroy(vm);
 	for (i = 0; i < TPZ_MAX_VCPUS; i++)
 		if (vm->vcpu[i])

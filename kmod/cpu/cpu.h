@@ -36,6 +36,8 @@ void tpz_apic_get_state(struct tpz_vcpu *v, struct tpz_lapic *st);
 int tpz_apic_check_state(const struct tpz_vcpu *v, const struct tpz_lapic *st, char *bad, size_t bad_bytes);
 void tpz_apic_set_state(struct tpz_vcpu *v, const struct tpz_lapic *st);
 bool tpz_pic_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);
+bool tpz_pit_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);
+bool tpz_ioeventfd_port(struct tpz_vcpu *v, u16 port, unsigned int bytes, const void *data);
 u64 tpz_guest_tsc(const struct tpz_vcpu *v);
 void tpz_set_guest_tsc(struct tpz_vcpu *v, u64 tsc);
 int tpz_check_kvm_msr(u32 index, u64 value);
@@ -256,9 +258,15 @@ void tpz_fpu_load(struct tpz_vcpu *v);
 void tpz_fpu_save(struct tpz_vcpu *v);
 int tpz_fpu_set(struct tpz_vcpu *v, const void *area, char *bad, size_t bad_bytes);	/* checked */
 
-/* ---- state.c */
+/* ---- state.c, reset.c */
 
 void tpz_cpu_reset(struct tpz_vcpu *v);		/* power-up state, SDM vol. 3A, table 9-1 */
+
+/**
+ * tpz_cpu_take_init() - an INIT and a start-up message that other vCPUs have sent, if any, take effect
+ * Context: the vCPU's thread. May sleep.
+ */
+void tpz_cpu_take_init(struct tpz_vcpu *v);
 
 /**
  * tpz_state_get(), tpz_state_set() - the groups of @st->groups; for set: checked over the result, then all or nothing

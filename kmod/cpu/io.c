@@ -25,15 +25,22 @@ static u64 all_ones(unsigned int bytes)
 
 /* ---- ports that the kernel answers */
 
-/* The 8259s' ports are bytes; a wider access is one for each byte, and a byte without a port reads as ones */
+static bool byte_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value)
+{
+	return (v->vm->pic && tpz_pic_port(v, port, in, value)) || (v->vm->pit && tpz_pit_port(v, port, in, value));
+}
+
+/* A write may be an ioeventfd's. The devices' ports are bytes; a wider access is one for each byte, and a byte without a port reads as ones */
 static bool kernel_port(struct tpz_vcpu *v, u16 port, unsigned int bytes, bool in, u8 *data)
 {
 	unsigned int i;
 
-	if (!v->vm->pic || !tpz_pic_port(v, port, in, data))
+	if (!in && tpz_ioeventfd_port(v, port, bytes, data))
+		return true;
+	if (!byte_port(v, port, in, data))
 		return false;
 	for (i = 1; i < bytes; i++)
-		if (!tpz_pic_port(v, port + i, in, data + i) && in)
+		if (!byte_port(v, port + i, in, data + i) && in)
 			data[i] = 0xff;
 	return true;
 }
@@ -67,7 +74,8 @@ TPZ_HANDLER(tpz_on_io_fast)
 	const unsigned int bytes = x->io.bytes;
 	u64 value = v->s.gpr[TPZ_RAX] & all_ones(bytes);
 
-	if (x->io.string)
+	/* An eventfd's lock sleeps on PREEMPT_RT */
+	if (x->io.string || (IS_ENABLED(CONFIG_PREEMPT_RT) && irqs_disabled()))
 		return TPZ_SLOW;
 	if (kernel_port(v, x->io.port, bytes, x->io.in, (u8 *)&value)) {
 		if (x->io.in)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The vCPU's state as user space reads and writes it, in groups; and the state after power-up.
+ * The vCPU's state as user space reads and writes it, in groups.
  *
  * A write is checked over the state that would result from the whole call (state_check.c) before any of it is made:
  * a change of mode, which touches several groups at once, is one call.
@@ -295,50 +295,4 @@ int tpz_state_set(struct tpz_vcpu *v, struct tpz_state *st, const void *fpu)
 	}
 	set_all(v, st);
 	return 0;
-}
-
-/* ---- power-up */
-
-static void reset_segments(struct tpz_cpu_state *s)
-{
-	static const struct tpz_segment data = { .limit = 0xffff, .type = 3, .s = 1, .present = 1 };
-	unsigned int i;
-
-	for (i = TPZ_ES; i <= TPZ_GS; i++)
-		s->seg[i] = data;
-	s->seg[TPZ_CS].selector = 0xf000;
-	s->seg[TPZ_CS].base = 0xffff0000;
-	s->seg[TPZ_CS].type = 11;
-	s->seg[TPZ_LDTR] = (struct tpz_segment){ .limit = 0xffff, .type = 2, .present = 1 };
-	s->seg[TPZ_TR] = (struct tpz_segment){ .limit = 0xffff, .type = 11, .present = 1 };
-	s->gdtr = (struct tpz_dtable){ .limit = 0xffff };
-	s->idtr = (struct tpz_dtable){ .limit = 0xffff };
-}
-
-/*
- * tpz_cpu_reset() - SDM vol. 3A, table 9-1: real mode at F000:FFF0, and the processor's signature in EDX
- */
-void tpz_cpu_reset(struct tpz_vcpu *v)
-{
-	struct tpz_cpu_state *s = &v->s;
-	u32 regs[4] = {};
-
-	memset(s, 0, sizeof(*s));
-	tpz_cpuid_find(v, 1, 0, regs);
-	s->gpr[TPZ_RDX] = regs[0];
-	s->rip = 0xfff0;
-	s->rflags = X86_EFLAGS_FIXED;
-	s->cr0 = X86_CR0_ET | X86_CR0_NW | X86_CR0_CD;
-	s->dr6 = TPZ_DR6_FIXED;
-	s->dr7 = TPZ_DR7_FIXED;
-	s->pat = 0x0007040600070406ULL;
-	s->xcr0 = 1;
-	reset_segments(s);
-	tpz_fpu_reset(v);
-	memset(&v->event, 0, sizeof(v->event));
-	v->io_pending = false;
-	v->mmio_pending = false;
-	v->activity = v->id ? TPZ_ACTIVITY_WAIT_SIPI : TPZ_ACTIVITY_RUN;
-	tpz_dirty(v, TPZ_P_ALL);
-	set_bit(TPZ_REQ_FLUSH, &v->requests);
 }

@@ -23,6 +23,59 @@
 int tpz_apic_create(struct tpz_vcpu *v);
 void tpz_apic_destroy(struct tpz_vcpu *v);	/* cancels the timer; may sleep */
 
+/* Delivery modes, as the ICR, the I/O APIC's entries and MSI data number them (SDM vol. 3A, .6.1) */
+enum tpz_irq_mode {
+	TPZ_IRQ_FIXED = 0,
+	TPZ_IRQ_LOWEST = 1,
+	TPZ_IRQ_SMI = 2,
+	TPZ_IRQ_NMI = 4,
+	TPZ_IRQ_INIT = 5,
+	TPZ_IRQ_STARTUP = 6,	/* the ICR's alone */
+	TPZ_IRQ_EXTINT = 7,
+};
+
+/* The ICR's shorthands, as it numbers them */
+enum tpz_irq_to { TPZ_IRQ_TO_ONE, TPZ_IRQ_TO_SELF, TPZ_IRQ_TO_ALL, TPZ_IRQ_TO_OTHERS };
+
+#define TPZ_IRQ_BROADCAST	U32_MAX
+
+/**
+ * struct tpz_irq_message - an interrupt message, whoever sends it
+ * @destination: a local APIC's ID; with @logical a set of them. TPZ_IRQ_BROADCAST: all. Who has a destination of 8 bits
+ *	(I/O APIC, MSI) passes 0xff as TPZ_IRQ_BROADCAST
+ * @level: level-triggered: its EOI goes to tpz_ioapic_eoi()
+ * @mode: enum tpz_irq_mode
+ * @to: enum tpz_irq_to; but for TPZ_IRQ_TO_ONE @destination does not count
+ * @from: whose ICR; NULL for others
+ */
+struct tpz_irq_message {
+	u32 destination;
+	bool logical;
+	bool level;
+	u8 mode;
+	u8 vector;
+	u8 to;
+	const struct tpz_vcpu *from;
+};
+
+/**
+ * tpz_irq_deliver() - bring a message to the local APICs that it is for
+ *
+ * SMI goes nowhere: there is no SMM. Nor does ExtINT: the 8259's output is looked at, not sent (tpz_apic_pending()).
+ * Return: the number of vCPUs that took it. Context: any, hard interrupts included; takes no lock.
+ */
+int tpz_irq_deliver(struct tpz_vm *vm, const struct tpz_irq_message *m);
+
+/**
+ * tpz_ioapic_eoi() - a vCPU has ended the level-triggered interrupt @vector. Context: the vCPU's thread
+ */
+void tpz_ioapic_eoi(struct tpz_vm *vm, u32 vector);
+
+/**
+ * tpz_apic_init() - what INIT does to the local APIC: all as after reset, but for its mode. Context: the vCPU's thread
+ */
+void tpz_apic_init(struct tpz_vcpu *v);
+
 /**
  * tpz_apic_pending() - the vector of the interrupt that this vCPU would take if RFLAGS.IF were set
  * Return: 0 to 255, or -1. Context: any, also from other CPUs; does not sleep, does not disturb anything.
@@ -73,5 +126,111 @@ int tpz_pic_accept(struct tpz_vm *vm);		/* the acknowledge cycle: the vector (sp
  * Return: true if it was one of the VM's 8259 ports. Context: the vCPU's thread, interrupts on or off.
  */
 bool tpz_pic_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);
+
+/* ---- ioapic.c; tpz_ioapic_create() does nothing without TPZ_DEVICE_IOAPIC */
+
+#define TPZ_IRQ_LINES	24
+
+int tpz_ioapic_create(struct tpz_vm *vm);
+void tpz_ioapic_destroy(struct tpz_vm *vm);
+
+/**
+ * tpz_irq_check_line() - does an interrupt line have an end?
+ * Return: 0; -ENXIO: the VM has neither controller; -EINVAL: no such line (2 is the 8259 pair's own cascade).
+ */
+int tpz_irq_check_line(const struct tpz_vm *vm, u32 line);
+
+/**
+ * tpz_irq_set_line() - drive a line: an input of the 8259 pair (0 to 15) and a pin of the I/O APIC, the timer's line 0
+ *	being pin 2 and all others their own
+ * @line: checked before
+ *
+ * A line is one wire: whoever drives it last says what it is.
+ * Context: any.
+ */
+void tpz_irq_set_line(struct tpz_vm *vm, u32 line, bool level);
+
+/**
+ * tpz_ioapic_mmio() - an access to the I/O APIC's page; aligned 32-bit accesses have an effect, others read as 0
+ * @data: @bytes, in or out
+ * Return: true if it was there. Context: the vCPU's thread, interrupts on or off.
+ */
+bool tpz_ioapic_mmio(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write, void *data);
+
+/* Return: 0; -EINVAL: a message that is none. -ENXIO: nobody can take one. tpz_msi_message() fills @m */
+int tpz_msi_message(const struct tpz_vm *vm, u64 address, u32 data, struct tpz_irq_message *m);
+
+/* ---- pit.c; tpz_pit_create() does nothing without TPZ_DEVICE_PIT. Destroyed before the controllers */
+int tpz_pit_create(struct tpz_vm *vm);
+void tpz_pit_destroy(struct tpz_vm *vm);	/* may sleep */
+bool tpz_pit_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value);	/* as tpz_pic_port(): 0x40 to 0x43, 0x61 */
+
+/* ---- eventfd.c */
+
+int tpz_events_create(struct tpz_vm *vm);
+void tpz_events_destroy(struct tpz_vm *vm);	/* before the controllers. May sleep */
+
+/**
+ * struct tpz_irqfd_options - what an eventfd's signal becomes, checked
+ * @msi: @message is sent; else a pulse on @line, or with @resample_fd a level that the guest's EOI lowers
+ * @resample_fd: or -1
+ */
+struct tpz_irqfd_options {
+	bool msi;
+	struct tpz_irq_message message;
+	u32 line;
+	int resample_fd;
+};
+
+/**
+ * tpz_irqfd_set() - signals of the eventfd become interrupts, or other ones
+ * Return: 0; -EBADF, -EINVAL: not an eventfd; -EEXIST: it is there and has, or would get, a resample eventfd; -ENOSPC;
+ *	-ENOMEM. May sleep.
+ */
+int tpz_irqfd_set(struct tpz_vm *vm, int fd, const struct tpz_irqfd_options *o);
+int tpz_irqfd_remove(struct tpz_vm *vm, int fd);	/* -ENOENT */
+
+/**
+ * tpz_irq_ended() - the guest has ended level-triggered interrupts: lines with a resample eventfd fall, and it is told
+ * @lines: a bit for each
+ * Context: the vCPU's thread, interrupts on or off; no lock of ours.
+ */
+void tpz_irq_ended(struct tpz_vm *vm, u32 lines);
+
+/**
+ * struct tpz_ioeventfd_options - writes that signal an eventfd
+ * @bytes: their width; 0: any
+ */
+struct tpz_ioeventfd_options {
+	bool port;
+	bool match;
+	u8 bytes;
+	u64 address;
+	u64 data;
+};
+
+/* Return: 0; -EBADF, -EINVAL; -EEXIST: a write could mean two of them; -ENOENT; -ENOSPC; -ENOMEM. May sleep */
+int tpz_ioeventfd_add(struct tpz_vm *vm, int fd, const struct tpz_ioeventfd_options *o);
+int tpz_ioeventfd_remove(struct tpz_vm *vm, int fd, const struct tpz_ioeventfd_options *o);
+
+/**
+ * tpz_ioeventfd_port() - a guest's write to a port, and tpz_ioeventfd_mmio() one to memory that is none
+ * Return: true: an eventfd has been signalled, and nobody else needs to know. Context: the vCPU's thread; interrupts off
+ * too, but on a PREEMPT_RT host.
+ */
+bool tpz_ioeventfd_port(struct tpz_vcpu *v, u16 port, unsigned int bytes, const void *data);
+bool tpz_ioeventfd_mmio(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write, void *data);
+
+/* ---- vm_state.c: 0; -EINVAL with st->bad_group and st->bad_field. Context: may sleep */
+int tpz_vm_state_get(struct tpz_vm *vm, struct tpz_vm_state *st);
+int tpz_vm_state_set(struct tpz_vm *vm, struct tpz_vm_state *st);
+
+/* The controllers' own parts of it. Checked before set; @bad: which field, in words */
+void tpz_ioapic_get_state(struct tpz_vm *vm, struct tpz_ioapic_state *st);
+const char *tpz_ioapic_check_state(const struct tpz_ioapic_state *st);
+void tpz_ioapic_set_state(struct tpz_vm *vm, const struct tpz_ioapic_state *st);
+void tpz_pic_get_state(struct tpz_vm *vm, struct tpz_pic_state *st);
+const char *tpz_pic_check_state(const struct tpz_pic_state *st);
+void tpz_pic_set_state(struct tpz_vm *vm, const struct tpz_pic_state *st);
 
 #endif /* TPZ_IRQ_H */

@@ -7,7 +7,7 @@
  *	the run loop takes it		tpz_apic_accept(): IRR to ISR
  *	the guest is done with it	tpz_apic_eoi(): out of ISR; the next one may come
  *
- * Parts: (i) priorities, (ii) coming in, (iii) being taken, (iv) sending, (v) life. The registers as the guest sees
+ * Parts: (i) priorities, (ii) coming in, (iii) being taken, (iv) sending, (iv) life. The registers as the guest sees
  * them are in lapic_msr.c, the timer is in lapic_timer.c.
  *
  * Only x2APIC mode so far. The xAPIC's MMIO page will be a second way to the same functions of lapic_msr.c.
@@ -116,7 +116,10 @@ void tpz_apic_deliver(struct tpz_apic *apic, u32 vector, bool level)
 	/* else: whoever set it has told the vCPU, and the two are one (SDM .8.4) */
 }
 
-static void deliver_nmi(struct tpz_vcpu *v)
+/*
+ * tpz_apic_nmi() - an NMI, from wherever. Context: any
+ */
+void tpz_apic_nmi(struct tpz_vcpu *v)
 {
 	atomic_set(&v->nmi_pending, 1);
 	tpz_request(v, TPZ_REQ_EVENT);
@@ -140,7 +143,7 @@ void tpz_apic_local(struct tpz_apic *apic, enum tpz_lvt lvt)
 		tpz_apic_deliver(apic, entry & LVT_VECTOR, false);
 		break;
 	case LVT_MODE_NMI:
-		deliver_nmi(apic->v);
+		tpz_apic_nmi(apic->v);
 		break;
 	}
 }
@@ -188,7 +191,7 @@ int tpz_apic_accept(struct tpz_vcpu *v)
 /*
  * tpz_apic_eoi() - the guest ends the interrupt in service (SDM .8.5)
  *
- * A level-triggered one (TMR) will be told to the I/O APIC here, when there is one.
+ * A level-triggered one (TMR) is told to the I/O APIC.
  */
 void tpz_apic_eoi(struct tpz_apic *apic)
 {
@@ -197,6 +200,8 @@ void tpz_apic_eoi(struct tpz_apic *apic)
 	if (vector < 0)
 		return;
 	clear_bit(vector, apic->isr);
+	if (test_bit(vector, apic->tmr))
+		tpz_ioapic_eoi(apic->v->vm, vector);
 	tpz_apic_recheck(apic->v);
 }
 
@@ -213,81 +218,7 @@ void tpz_apic_set_cr8(struct tpz_vcpu *v)
 	tpz_apic_recheck(v);
 }
 
-/* ------------------------------------------------------------------ (iv) sending, SDM .6.1 and .12.9 */
-
-/* Is @v among the receivers of a message that @from sends? */
-static bool addressed(const struct tpz_vcpu *from, const struct tpz_vcpu *v, u64 icr)
-{
-	u32 destination = icr >> 32;
-
-	switch (icr & ICR_SHORTHAND) {
-	case ICR_TO_SELF:
-		return v == from;
-	case ICR_TO_ALL:
-		return true;
-	case ICR_TO_OTHERS:
-		return v != from;
-	}
-	if (destination == U32_MAX)			/* broadcast, in both modes */
-		return true;
-	if (!(icr & ICR_LOGICAL))
-		return destination == v->id;
-	return destination >> 16 == v->id >> 4 &&	/* the cluster, then the bits in it */
-	       (destination & tpz_apic_logical_id(v) & 0xffff);
-}
-
-/*
- * A message arrives at @v. A switched-off APIC hears nothing. A software-disabled one takes no fixed interrupt
- * (SDM .4.7.2). SMI: there is no SMM. STARTUP: only a CPU that waits for it listens.
- */
-static void receive(struct tpz_vcpu *v, u32 mode, u32 vector)
-{
-	if (!tpz_apic_enabled(v))
-		return;
-	switch (mode) {
-	case LVT_MODE_FIXED:
-	case LVT_MODE_LOWEST:
-		if (READ_ONCE(v->apic->svr) & SVR_ENABLED)
-			tpz_apic_deliver(v->apic, vector, false);
-		break;
-	case LVT_MODE_NMI:
-		deliver_nmi(v);
-		break;
-	case LVT_MODE_INIT:
-		tpz_vm_kill(v->vm, "the guest sent INIT to vCPU %u, which is not supported yet", v->id);
-		break;
-	}
-}
-
-/*
- * tpz_apic_send() - a message to other CPUs, or to the sender itself
- * @icr: as written to the interrupt command register; reserved bits are clear
- *
- * Level-triggered messages do not exist but for INIT's de-assert, which no CPU listens to (SDM .6.1, "Level").
- * Lowest priority goes to the first of those addressed: arbitration is the implementation's affair.
- */
-void tpz_apic_send(struct tpz_apic *apic, u64 icr)
-{
-	struct tpz_vm *vm = apic->v->vm;
-	u32 mode = icr & LVT_MODE, vector = icr & LVT_VECTOR;
-	unsigned int i;
-
-	if (mode == LVT_MODE_INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERT))
-		return;
-	if (mode <= LVT_MODE_LOWEST && vector < TPZ_FIRST_VECTOR)
-		tpz_apic_error(apic, ESR_SEND_ILLEGAL);
-	for (i = 0; i < TPZ_MAX_VCPUS; i++) {
-		struct tpz_vcpu *v = READ_ONCE(vm->vcpu[i]);
-
-		if (!v || !addressed(apic->v, v, icr))
-			continue;
-		receive(v, mode, vector);
-		if (mode == LVT_MODE_LOWEST)
-			break;
-	}
-}
-
-/* ------------------------------------------------------------------ (v) life */
+/* ------------------------------------------------------------------ (iv) life */
 
 /*
  * tpz_apic_reset() - the state after power-up or reset (SDM .4.7.1), with LINT0 as firmware leaves it
@@ -311,6 +242,11 @@ void tpz_apic_reset(struct tpz_apic *apic)
 		WRITE_ONCE(apic->lvt[i], LVT_MASKED);
 	if (v->vm->pic && !v->id)
 		WRITE_ONCE(apic->lvt[LVT_LINT0], LVT_MODE_EXTINT);
+}
+
+void tpz_apic_init(struct tpz_vcpu *v)
+{
+	tpz_apic_reset(v->apic);
 }
 
 int tpz_apic_create(struct tpz_vcpu *v)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The local APIC's inside, shared by lapic.c (accepting and taking interrupts), lapic_timer.c, lapic_msr.c (the
- * registers) and lapic_state.c (the state group). Nobody else includes it.
+ * The local APIC's inside, shared by lapic.c (accepting and taking interrupts), lapic_message.c (sending them),
+ * lapic_timer.c, lapic_msr.c (the registers) and lapic_state.c (the state group). Nobody else includes it.
  *
  * "SDM n" means section n of volume 3A's chapter "Advanced Programmable Interrupt Controller (APIC)", whose
  * number moved from 10 to 11 in 2022: n is without it. SDM .12 is "Extended XAPIC (x2APIC)".
@@ -135,10 +135,13 @@ void tpz_apic_error(struct tpz_apic *apic, u32 bits);
 void tpz_apic_deliver(struct tpz_apic *apic, u32 vector, bool level);
 void tpz_apic_local(struct tpz_apic *apic, enum tpz_lvt lvt);
 void tpz_apic_eoi(struct tpz_apic *apic);
-void tpz_apic_send(struct tpz_apic *apic, u64 icr);
+void tpz_apic_nmi(struct tpz_vcpu *v);
 void tpz_apic_recheck(struct tpz_vcpu *v);
 void tpz_apic_set_tpr(struct tpz_apic *apic, u32 tpr);
 void tpz_apic_reset(struct tpz_apic *apic);
+
+/* lapic_message.c */
+void tpz_apic_send(struct tpz_apic *apic, u64 icr);
 
 static inline u32 tpz_apic_logical_id(const struct tpz_vcpu *v)
 {

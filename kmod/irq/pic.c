@@ -113,27 +113,141 @@ static void imcr_port(struct tpz_pic *pic, u16 port, bool in, u8 *value)
 	}
 }
 
+static u16 in_service(const struct tpz_pic *pic)
+{
+	return pic->pair.master.isr | pic->pair.slave.isr << 8;
+}
+
 bool tpz_pic_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value)
 {
 	struct tpz_pic *pic = v->vm->pic;
 	unsigned long flags;
 	bool rises;
+	u16 ended;
 	bool imcr = port == IMCR_INDEX_PORT || port == IMCR_DATA_PORT;
 
 	if (!pic || !(imcr || i8259_is_port(port)))
 		return false;
 	raw_spin_lock_irqsave(&pic->lock, flags);
+	ended = in_service(pic);
 	if (imcr)
 		imcr_port(pic, port, in, value);
 	else if (in)
 		*value = i8259_read(&pic->pair, port);
 	else
 		i8259_write(&pic->pair, port, *value);
+	ended &= ~in_service(pic);
 	rises = output_rises(pic) || (imcr && pic->output);	/* it may have found another way in */
 	raw_spin_unlock_irqrestore(&pic->lock, flags);
+	if (ended)
+		tpz_irq_ended(v->vm, ended);
 	if (rises)
 		tell_vcpu(pic);
 	return true;
+}
+
+/* ------------------------------------------------------------------ state group TPZ_VM_STATE_PIC */
+
+static void get_chip(const struct i8259_chip *c, struct tpz_pic_chip *st)
+{
+	*st = (struct tpz_pic_chip) {
+		.lines = c->lines,
+		.latched = c->latched,
+		.elcr = c->elcr,
+		.imr = c->imr,
+		.isr = c->isr,
+		.vector_base = c->vector_base,
+		.lowest = c->lowest,
+		.expects = c->expects,
+		.flags = (c->needs_icw4 ? TPZ_PIC_NEEDS_ICW4 : 0) | (c->single ? TPZ_PIC_SINGLE : 0) |
+			 (c->auto_eoi ? TPZ_PIC_AUTO_EOI : 0) | (c->auto_rotate ? TPZ_PIC_AUTO_ROTATE : 0) |
+			 (c->special_mask ? TPZ_PIC_SPECIAL_MASK : 0) | (c->fully_nested ? TPZ_PIC_FULLY_NESTED : 0) |
+			 (c->read_isr ? TPZ_PIC_READ_ISR : 0) | (c->poll ? TPZ_PIC_POLL : 0),
+	};
+}
+
+static void set_chip(struct i8259_chip *c, const struct tpz_pic_chip *st)
+{
+	*c = (struct i8259_chip) {
+		.lines = st->lines,
+		.latched = st->latched,
+		.elcr = st->elcr,
+		.elcr_writable = c->elcr_writable,
+		.imr = st->imr,
+		.isr = st->isr,
+		.vector_base = st->vector_base,
+		.lowest = st->lowest,
+		.expects = st->expects,
+		.needs_icw4 = st->flags & TPZ_PIC_NEEDS_ICW4,
+		.single = st->flags & TPZ_PIC_SINGLE,
+		.auto_eoi = st->flags & TPZ_PIC_AUTO_EOI,
+		.auto_rotate = st->flags & TPZ_PIC_AUTO_ROTATE,
+		.special_mask = st->flags & TPZ_PIC_SPECIAL_MASK,
+		.fully_nested = st->flags & TPZ_PIC_FULLY_NESTED,
+		.read_isr = st->flags & TPZ_PIC_READ_ISR,
+		.poll = st->flags & TPZ_PIC_POLL,
+	};
+}
+
+void tpz_pic_get_state(struct tpz_vm *vm, struct tpz_pic_state *st)
+{
+	struct tpz_pic *pic = vm->pic;
+	unsigned long flags;
+
+	memset(st, 0, sizeof(*st));
+	raw_spin_lock_irqsave(&pic->lock, flags);
+	get_chip(&pic->pair.master, &st->master);
+	get_chip(&pic->pair.slave, &st->slave);
+	st->imcr = pic->through_apic;
+	st->imcr_index = pic->imcr_index;
+	raw_spin_unlock_irqrestore(&pic->lock, flags);
+}
+
+static const char *check_chip(const struct tpz_pic_chip *st, u8 elcr_writable)
+{
+	if (st->flags & ~0xffu || st->pad)
+		return "flags: unknown ones";
+	if (st->lowest > 7)
+		return "lowest: an input, 0 to 7";
+	if (st->expects > 3)
+		return "expects: 0 to 3";
+	if (st->vector_base & 7)
+		return "vector_base: bits 2:0 are the input's number";
+	if (st->elcr & ~elcr_writable)
+		return "elcr: an input that is always edge-triggered";
+	return NULL;
+}
+
+const char *tpz_pic_check_state(const struct tpz_pic_state *st)
+{
+	struct i8259 fresh;
+	const char *bad;
+
+	i8259_init(&fresh);
+	bad = check_chip(&st->master, fresh.master.elcr_writable) ?: check_chip(&st->slave, fresh.slave.elcr_writable);
+	if (bad)
+		return bad;
+	if ((st->master.lines | st->master.latched) & BIT(I8259_CASCADE))
+		return "master: the slave drives its input 2";
+	if (st->imcr > 1 || memchr_inv(st->pad, 0, sizeof(st->pad)))
+		return "imcr: bit 0 alone";
+	return NULL;
+}
+
+void tpz_pic_set_state(struct tpz_vm *vm, const struct tpz_pic_state *st)
+{
+	struct tpz_pic *pic = vm->pic;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pic->lock, flags);
+	set_chip(&pic->pair.master, &st->master);
+	set_chip(&pic->pair.slave, &st->slave);
+	WRITE_ONCE(pic->through_apic, st->imcr);
+	pic->imcr_index = st->imcr_index;
+	output_rises(pic);
+	raw_spin_unlock_irqrestore(&pic->lock, flags);
+	if (tpz_pic_pending(vm))
+		tell_vcpu(pic);
 }
 
 int tpz_pic_create(struct tpz_vm *vm)

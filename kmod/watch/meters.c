@@ -53,19 +53,37 @@ struct tpz_meters *tpz_meters_create(struct tpz_vm *vm)
 	return meters;
 }
 
+/*
+ * Page @n, made if it is not there: by the vCPU, or by a reader that is ahead of it. A vCPU that is not there, while later
+ * ones are, so reads as zeroes
+ */
+static struct page *get_vcpu_page(struct tpz_meters *meters, unsigned long n)
+{
+	struct page *page = READ_ONCE(meters->page[n]);
+	struct page *other;
+
+	if (page)
+		return page;
+	page = new_page();
+	if (!page)
+		return NULL;
+	other = cmpxchg(&meters->page[n], NULL, page);
+	if (!other)
+		return page;
+	put_page(page);
+	return other;
+}
+
 struct tpz_vcpu_meters *tpz_meters_add_vcpu(struct tpz_vm *vm, u32 id)
 {
-	struct page *page = vm->meters->page[1 + id];	/* a creation that failed left one */
+	struct page *page = get_vcpu_page(vm->meters, 1 + id);	/* a creation that failed, or a reader, left one */
 	struct tpz_vcpu_meters *m;
 
-	if (!page)
-		page = new_page();
 	if (!page)
 		return NULL;
 	m = page_address(page);
 	m->vcpu = id;
-	m->present = 1;
-	smp_store_release(&vm->meters->page[1 + id], page);
+	WRITE_ONCE(m->present, 1);
 	if (vm->m->vcpus < id + 1)
 		WRITE_ONCE(vm->m->vcpus, id + 1);
 	return m;
@@ -104,13 +122,17 @@ void tpz_meters_end(struct tpz_vm *vm)
 static vm_fault_t meters_fault(struct vm_fault *vmf)
 {
 	struct tpz_meters *meters = vmf->vma->vm_file->private_data;
+	const struct tpz_vm_meters *m;
 	struct page *page;
 
 	if (vmf->pgoff >= ARRAY_SIZE(meters->page))
 		return VM_FAULT_SIGBUS;
-	page = smp_load_acquire(&meters->page[vmf->pgoff]);
-	if (!page)
+	m = page_address(meters->page[0]);
+	if (vmf->pgoff > READ_ONCE(m->vcpus))
 		return VM_FAULT_SIGBUS;
+	page = get_vcpu_page(meters, vmf->pgoff);
+	if (!page)
+		return VM_FAULT_OOM;
 	get_page(page);
 	vmf->page = page;
 	return 0;

@@ -347,6 +347,53 @@ struct tpz_ioapic_state {
 	__u32 pad;
 };
 
+/* Of struct tpz_pic_chip.flags */
+#define TPZ_PIC_NEEDS_ICW4	(1U << 0)
+#define TPZ_PIC_SINGLE		(1U << 1)
+#define TPZ_PIC_AUTO_EOI	(1U << 2)
+#define TPZ_PIC_AUTO_ROTATE	(1U << 3)
+#define TPZ_PIC_SPECIAL_MASK	(1U << 4)
+#define TPZ_PIC_FULLY_NESTED	(1U << 5)
+#define TPZ_PIC_READ_ISR	(1U << 6)
+#define TPZ_PIC_POLL		(1U << 7)
+
+/* One 8259A, in its data sheet's words */
+struct tpz_pic_chip {
+	__u8 lines;		/* levels of the inputs */
+	__u8 latched;		/* edges not yet acknowledged */
+	__u8 elcr;
+	__u8 imr;
+	__u8 isr;
+	__u8 vector_base;
+	__u8 lowest;		/* the input of lowest priority */
+	__u8 expects;		/* 0: OCW1; 1 to 3: ICW2 to ICW4 */
+	__u32 flags;		/* TPZ_PIC_* */
+	__u32 pad;
+};
+
+struct tpz_pic_state {
+	struct tpz_pic_chip master, slave;
+	__u8 imcr;		/* bit 0: INTR goes through the local APIC */
+	__u8 imcr_index;
+	__u8 pad[6];
+};
+
+/**
+ * struct tpz_vm_state - TPZ_GET_VM_STATE, TPZ_SET_VM_STATE: the VM's devices, as struct tpz_state does for a vCPU
+ * @groups: TPZ_VM_STATE_*
+ * @bad_group: out, on -EINVAL from TPZ_SET_VM_STATE
+ * @bad_field: out: the field, and the rule in words
+ */
+struct tpz_vm_state {
+	__u32 size;
+	__u32 flags;		/* must be 0 */
+	__u64 groups;
+	__u64 bad_group;
+	char bad_field[96];
+	struct tpz_pic_state pic;
+	struct tpz_ioapic_state ioapic;
+};
+
 /* ------------------------------------------------------------------ a vCPU */
 
 #define TPZ_RUN_BYTES		8192
