@@ -239,6 +239,13 @@ enum tpz_request {
 
 enum tpz_mode { TPZ_OUTSIDE, TPZ_IN_GUEST };
 
+/* Sockets, cores in each, threads in each core; and how an APIC identifier is divided into the three */
+struct tpz_topology {
+	u32 sockets, cores, threads;
+	u8 thread_bits;
+	u8 package_bits;	/* of core and thread together */
+};
+
 struct tpz_vm {
 	u64 id;				/* (c) */
 	struct kref ref;		/* (a) held by the VM file and each vCPU file */
@@ -248,6 +255,7 @@ struct tpz_vm {
 	u64 timer_cycles;		/* (c) */
 	u32 domain;			/* (c) trust domain: predictors are flushed between two of them */
 	u64 tsc_offset;			/* (c) what a new vCPU starts with */
+	struct tpz_topology topology;	/* (c) */
 	struct tpz_mem *mem;		/* (c) mem/ */
 	struct tpz_pic *pic;		/* (c) irq/; NULL without TPZ_DEVICE_PIC */
 	struct tpz_ioapic *ioapic;	/* (c) irq/; NULL without TPZ_DEVICE_IOAPIC */

@@ -158,10 +158,15 @@ static long create_vm(void __user *u)
 
 	if (ret)
 		return ret;
+	if (c.pad)
+		return -EINVAL;
 	options = (struct tpz_vm_options) {
 		.devices = c.devices,
 		.traps = c.traps,
 		.timer_cycles = c.timer_cycles,
+		.sockets = c.sockets,
+		.cores = c.cores,
+		.threads = c.threads,
 	};
 	vm = tpz_vm_create(&options);
 	if (IS_ERR(vm))

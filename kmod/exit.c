@@ -218,7 +218,7 @@ int tpz_msr_write(struct tpz_vcpu *v, u32 index, u64 value, bool may_sleep)
 
 typedef bool mmio_server(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write, void *data);
 
-static mmio_server *const mmio_servers[] = { NULL };	/* ends with NULL */
+static mmio_server *const mmio_servers[] = { tpz_apic_mmio, tpz_ioapic_mmio, tpz_ioeventfd_mmio, NULL };
 
 bool tpz_mmio_device(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write, void *data)
 {

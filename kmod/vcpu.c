@@ -440,12 +440,20 @@ static int first_state(struct tpz_vcpu *v)
 	return 0;
 }
 
+/* Is there such a socket, core and thread? */
+static bool in_topology(const struct tpz_topology *t, u32 id)
+{
+	return id >> t->package_bits < t->sockets &&
+	       (id & (BIT(t->package_bits) - 1)) >> t->thread_bits < t->cores &&
+	       (id & (BIT(t->thread_bits) - 1)) < t->threads;
+}
+
 struct tpz_vcpu *tpz_vcpu_create(struct tpz_vm *vm, u32 id)
 {
 	struct tpz_vcpu *v;
 	int ret;
 
-	if (id >= TPZ_MAX_VCPUS)
+	if (id >= TPZ_MAX_VCPUS || !in_topology(&vm->topology, id))
 		return ERR_PTR(-EINVAL);
 	if (vm->mm != current->mm)
 		return ERR_PTR(-EXDEV);

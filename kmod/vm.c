@@ -4,6 +4,8 @@
  */
 #include <linux/cred.h>
 #include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -19,6 +21,23 @@
 static LIST_HEAD(vms);			/* tpz_vm.list */
 static DEFINE_MUTEX(vms_lock);		/* guards vms */
 static atomic64_t last_id;
+
+/* -EINVAL: some but not all are told, or an APIC identifier would not be a vCPU's number */
+static int set_topology(struct tpz_topology *t, const struct tpz_vm_options *o)
+{
+	const bool told = o->sockets && o->cores && o->threads;
+
+	if (!told && (o->sockets || o->cores || o->threads))
+		return -EINVAL;
+	if (max3(o->sockets, o->cores, o->threads) > TPZ_MAX_VCPUS)
+		return -EINVAL;
+	t->sockets = told ? o->sockets : TPZ_MAX_VCPUS;
+	t->cores = told ? o->cores : 1;
+	t->threads = told ? o->threads : 1;
+	t->thread_bits = order_base_2(t->threads);
+	t->package_bits = t->thread_bits + order_base_2(t->cores);
+	return (u64)t->sockets << t->package_bits > TPZ_MAX_VCPUS ? -EINVAL : 0;
+}
 
 static int check_options(const struct tpz_vm_options *o)
 {
@@ -71,8 +90,9 @@ static int create_irq(struct tpz_vm *vm)
 
 struct tpz_vm *tpz_vm_create(const struct tpz_vm_options *options)
 {
+	struct tpz_topology topology = {};
 	struct tpz_vm *vm;
-	int ret = check_options(options);
+	int ret = check_options(options) ?: set_topology(&topology, options);
 
 	if (ret)
 		return ERR_PTR(ret);
@@ -85,6 +105,7 @@ struct tpz_vm *tpz_vm_create(const struct tpz_vm_options *options)
 	vm->domain = vm->id;
 	vm->devices = options->devices;
 	vm->traps = options->traps;
+	vm->topology = topology;
 	vm->timer_cycles = options->timer_cycles;
 	vm->tsc_offset = -rdtsc();
 	describe_creator(vm);

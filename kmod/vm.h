@@ -17,6 +17,7 @@ struct tpz_vm_options {
 	u64 devices;
 	u64 traps;
 	u64 timer_cycles;
+	u32 sockets, cores, threads;
 };
 
 /**

@@ -252,6 +252,15 @@ static GUEST __u32 move_base(void)
 	GUEST_CHECK_EQ(try_rdmsr(APIC_ID), GP);
 	GUEST_CHECK_EQ(try_wrmsr(APIC_EOI, 0), GP);
 	GUEST_CHECK_EQ(try_wrmsr(MSR_APIC_BASE, base), GP);		/* off to x2APIC */
+
+	wrmsr(MSR_APIC_BASE, base & ~0x400);				/* off to xAPIC: its MSRs are not there */
+	GUEST_CHECK_EQ(rdmsr(MSR_APIC_BASE), base & ~0x400);
+	GUEST_CHECK_EQ(try_rdmsr(APIC_ID), GP);
+	wrmsr(MSR_APIC_BASE, base & ~0xc00);
+	wrmsr(MSR_APIC_BASE, base & ~0x400);
+	wrmsr(MSR_APIC_BASE, base);					/* and by it to x2APIC */
+	GUEST_CHECK_EQ(rdmsr(APIC_ID), 0);
+	GUEST_CHECK_EQ(rdmsr(APIC_LDR), 1);
 	return 0;
 }
 

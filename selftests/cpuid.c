@@ -406,6 +406,72 @@ static void xsave_sizes_follow_xcr0(void)
 	CHECK_LE(largest, device_info().xsave_bytes);
 }
 
+/* Two sockets of three cores of two threads: 1 bit of thread, 2 of core, and identifiers that nobody has */
+static void topology(void)
+{
+	struct vm *vm = vm_create(.devices = TPZ_DEVICES_PC, .sockets = 2, .cores = 3, .threads = 2);
+	struct tpz_create_vcpu create = { .size = sizeof(create) };
+	struct vcpu *vcpu = vcpu_create(vm, 13);	/* socket 1, core 2, thread 1 */
+	const __u32 per_socket = machine.amd ? 6 : 8;
+	static const __u32 absent[] = { 6, 7, 14, 16, 63 };
+	struct regs regs;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(absent); i++) {
+		create.id = absent[i];
+		CHECK_ERR(ioctl(vm->fd, TPZ_CREATE_VCPU, &create), EINVAL);
+	}
+	regs = guest_cpuid(vcpu, 1, 0);
+	CHECK_EQ(regs.r[EBX] >> 24, 13);
+	CHECK_EQ(regs.r[EBX] >> 16 & 0xff, per_socket);
+	CHECK_EQ(regs.r[EDX] >> 28 & 1, 1);
+	for (__u32 leaf = 0xb; leaf <= 0x1f; leaf += 0x14) {
+		if (leaf == 0x1f && machine.amd)
+			break;
+		for (__u32 level = 0; level < 3; level++) {
+			static const __u32 shift[] = { 1, 3, 0 }, count[] = { 2, 6, 0 };
+
+			regs = guest_cpuid(vcpu, leaf, level);
+			CHECK_EQ(regs.r[EAX], shift[level]);
+			CHECK_EQ(regs.r[EBX], count[level]);
+			CHECK_EQ(regs.r[ECX], level | (level < 2 ? (level + 1) << 8 : 0));
+			CHECK_EQ(regs.r[EDX], 13);
+		}
+	}
+	if (machine.amd && guest_cpuid(vcpu, 0x80000000, 0).r[EAX] < 0x8000001e)
+		return;
+	for (__u32 i = 0; i < 8; i++) {
+		regs = guest_cpuid(vcpu, machine.amd ? 0x8000001d : 4, i);
+		if (!(regs.r[EAX] & 0x1f))
+			break;
+		CHECK_EQ(regs.r[EAX] >> 14 & 0xfff, (regs.r[EAX] >> 5 & 7) <= 2 ? 1 : per_socket - 1);
+		CHECK_EQ(regs.r[EAX] >> 26, machine.amd ? 0 : 3);
+	}
+	if (!machine.amd)
+		return;
+	CHECK_EQ(guest_cpuid(vcpu, 0x80000008, 0).r[ECX], 3 << 12 | 5);
+	regs = guest_cpuid(vcpu, 0x8000001e, 0);
+	CHECK_EQ(regs.r[EAX], 13);
+	CHECK_EQ(regs.r[EBX], 1 << 8 | 2);
+	CHECK_EQ(regs.r[ECX], 1);
+}
+
+/* All three numbers or none, and no identifier beyond the last vCPU's */
+static void bad_topologies(void)
+{
+	static const __u32 bad[][3] = {
+		{ 1, 0, 0 }, { 0, 1, 1 }, { 65, 1, 1 }, { 1, 65, 1 }, { 5, 5, 3 }, { 1, 33, 2 }, { ~0U, ~0U, ~0U },
+	};
+	int device = device_open();
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct tpz_create_vm create = {
+			.size = sizeof(create), .sockets = bad[i][0], .cores = bad[i][1], .threads = bad[i][2],
+		};
+
+		CHECK_THAT(ioctl(device, TPZ_CREATE_VM, &create) == -1 && errno == EINVAL, "%u", i);
+	}
+}
+
 static const struct ktap_case cases[] = {
 	{ "the table is what the guest sees", the_table_is_what_the_guest_sees },
 	{ "a short array is filled, and no more", a_short_array_is_filled_and_no_more },
@@ -419,5 +485,7 @@ static const struct ktap_case cases[] = {
 	{ "signatures", signatures },
 	{ "OSXSAVE and OSPKE follow CR4", osxsave_and_ospke_follow_cr4 },
 	{ "sizes of XSAVE's area follow XCR0", xsave_sizes_follow_xcr0 },
+	{ "the topology that was asked for", topology },
+	{ "topologies that cannot be", bad_topologies },
 };
 KTAP_MAIN(cases)

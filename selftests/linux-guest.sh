@@ -33,12 +33,12 @@ type_in() {
 	echo "$1" >&3
 }
 
-plan 9
+plan 10
 tpz info 2>&1 | sed 's/^/# /'
 
 mkfifo $IN
 : >$OUT
-tpz run /guest/vmlinuz --initrd /guest/initrd --memory 256M --append "console=ttyS0 panic=-1 cryptomgr.notests" \
+tpz run /guest/vmlinuz --initrd /guest/initrd --memory 256M --cpus 2 --append "console=ttyS0 panic=-1 cryptomgr.notests" \
 	<$IN >$OUT 2>&1 &
 TPZ=$!
 exec 3>$IN
@@ -51,6 +51,8 @@ check "64 MiB hold what was written" said ': verified'
 
 type_in 'uname -a; cat /proc/sys/kernel/osrelease'
 check "the shell runs a command" within 60 prompts 2
+type_in 'echo processors $(nproc)'
+check "it has two processors" within 60 said '^processors 2'
 type_in 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource; echo answer $((6 * 7))'
 check "and another" within 60 said '^answer 42'
 

@@ -372,6 +372,7 @@ static volatile __u32 seen[MAX];
 
 static GUEST __u32 watch(__u64 id)
 {
+	sti();		/* see guest.h */
 	while (!done)
 		seen[id] = *(volatile __u32 *)WATCHED;
 	return 0;

@@ -36,7 +36,7 @@ spinning() {
 	return 1
 }
 
-plan 22
+plan 24
 
 check "PVH: the guest ends the run with 20h at port f4h" ends 65 /guest/hello --protocol pvh --module /tmp/module --append one
 check "PVH it was" says 'hello by PVH'
@@ -55,7 +55,9 @@ check "a timeout" ends 16 /guest/hello --protocol pvh --module /tmp/module --app
 
 check "no such image" ends 2 /no/such/file
 check "names the file" says '/no/such/file'
-check "two vCPUs are too many" ends 2 --cpus 2 /guest/hello
+check "65 vCPUs are too many" ends 2 --cpus 65 /guest/hello
+check "8 vCPUs, of which one runs" ends 65 --cpus 8,sockets=2,threads=2 /guest/hello --protocol pvh --module /tmp/module --append one
+check "a topology of another number" ends 2 --cpus 4,sockets=3 /guest/hello
 check "an image that is none" ends 2 /tmp/module
 
 spinning

@@ -50,7 +50,7 @@ bool tpz_cpuid_find(const struct tpz_vcpu *v, u32 leaf, u32 subleaf, u32 regs[4]
 		return false;
 	if ((e->flags & TPZ_CPUID_SUBLEAF) && e->subleaf != subleaf) {
 		/* Levels of topology beyond the last keep the identifier and echo the level */
-		if (leaf == 0xb) {
+		if (leaf == 0xb || leaf == 0x1f) {
 			regs[ECX] = subleaf & 0xff;
 			regs[EDX] = e->edx;
 		}

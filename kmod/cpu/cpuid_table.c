@@ -117,6 +117,8 @@ static void find_features(struct tpz_cpuid_table *t, const struct tpz_vm *vm)
 	set_feature(t, X86_FEATURE_X2APIC, lapic);
 	set_feature(t, X86_FEATURE_TSC_DEADLINE_TIMER, lapic);
 	set_feature(t, X86_FEATURE_ARAT, lapic);
+	set_feature(t, X86_FEATURE_HT, vm->topology.cores * vm->topology.threads > 1);
+	set_feature(t, X86_FEATURE_CMP_LEGACY, t->amd && vm->topology.cores * vm->topology.threads > 1);
 
 	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
 		set_feature(t, X86_FEATURE_XSAVE, false);
@@ -170,23 +172,30 @@ static u32 features(const struct tpz_cpuid_table *t, u32 leaf, u32 subleaf, unsi
 }
 
 /* Leaves 0, 1, 2: name, model, features, and the cache descriptors of old */
-static void add_identity(struct tpz_cpuid_table *t, u32 apic_id)
+static void add_identity(struct tpz_cpuid_table *t, const struct tpz_topology *topology, u32 apic_id)
 {
 	struct tpz_cpuid_entry *e = add_host(t, 0, 0, false);
 
 	e->eax = t->max_basic;
 	e = add_host(t, 1, 0, false);
-	/* Brand index and CLFLUSH size are the host's; one logical processor */
-	e->ebx = (e->ebx & 0xffff) | 1 << 16 | apic_id << 24;
+	/* Brand index and CLFLUSH size are the host's. A socket's processors: AMD counts them, Intel their identifiers */
+	e->ebx = (e->ebx & 0xffff) | apic_id << 24 |
+		 (t->amd ? topology->cores * topology->threads : BIT(topology->package_bits)) << 16;
 	e->ecx = features(t, 1, 0, ECX);
 	e->edx = features(t, 1, 0, EDX);
 	if (!t->amd)
 		add_host(t, 2, 0, false);
 }
 
-/* Leaf 4, on AMD's CPUs 8000001dh: the host's caches, each shared by one thread of one core */
-static void add_caches(struct tpz_cpuid_table *t, u32 leaf)
+/*
+ * Leaf 4, on AMD's CPUs 8000001dh: the host's caches; levels 1 and 2 are shared by the threads of a core, the others by a
+ * socket. AMD counts the processors that share one, Intel their identifiers, and the cores' too
+ */
+static void add_caches(struct tpz_cpuid_table *t, const struct tpz_topology *topology, u32 leaf)
 {
+	const u32 of_core = t->amd ? topology->threads : BIT(topology->thread_bits);
+	const u32 of_socket = t->amd ? topology->cores * topology->threads : BIT(topology->package_bits);
+	const u32 core_ids = t->amd ? 1 : BIT(topology->package_bits - topology->thread_bits);
 	struct tpz_cpuid_entry *e;
 	u32 i;
 
@@ -195,6 +204,7 @@ static void add_caches(struct tpz_cpuid_table *t, u32 leaf)
 		e->eax &= 0x3fff;	/* type, level, fully associative */
 		if (!(e->eax & 0x1f))
 			break;
+		e->eax |= ((e->eax >> 5 & 7) <= 2 ? of_core - 1 : of_socket - 1) << 14 | (core_ids - 1) << 26;
 	}
 }
 
@@ -212,15 +222,18 @@ static void add_features(struct tpz_cpuid_table *t)
 	e->eax = features(t, 7, 1, EAX);
 }
 
-/* Leaf 0xB: one thread, one core */
-static void add_topology(struct tpz_cpuid_table *t, u32 apic_id)
+/* Leaves 0xB and 0x1F: threads, cores, and an end */
+static void add_topology(struct tpz_cpuid_table *t, const struct tpz_topology *topology, u32 leaf, u32 apic_id)
 {
+	const u32 shift[] = { topology->thread_bits, topology->package_bits, 0 };
+	const u32 count[] = { topology->threads, topology->cores * topology->threads, 0 };
 	u32 level;
 
 	for (level = 0; level < 3; level++) {
-		struct tpz_cpuid_entry *e = add(t, 0xb, level, true);
+		struct tpz_cpuid_entry *e = add(t, leaf, level, true);
 
-		e->ebx = level < 2;
+		e->eax = shift[level];
+		e->ebx = count[level];
 		e->ecx = level | (level < 2 ? (level + 1) << 8 : 0);
 		e->edx = apic_id;
 	}
@@ -302,7 +315,7 @@ static void add_hypervisor(struct tpz_cpuid_table *t, const struct tpz_vm *vm)
 	e->ebx = vm->devices;
 }
 
-static void add_extended(struct tpz_cpuid_table *t)
+static void add_extended(struct tpz_cpuid_table *t, const struct tpz_topology *topology)
 {
 	struct tpz_cpuid_entry *e = add_host(t, 0x80000000, 0, false);
 	u32 leaf;
@@ -323,10 +336,12 @@ static void add_extended(struct tpz_cpuid_table *t)
 	e = add(t, 0x80000008, 0, false);
 	e->eax = t->phys_bits | 48 << 8;
 	e->ebx = features(t, 0x80000008, 0, EBX);
+	if (t->amd)
+		e->ecx = (topology->cores * topology->threads - 1) | topology->package_bits << 12;
 }
 
 /* AMD's topology extensions. What stands between (SVM, performance counters, encrypted memory) is zero */
-static void add_amd_topology(struct tpz_cpuid_table *t, u32 apic_id)
+static void add_amd_topology(struct tpz_cpuid_table *t, const struct tpz_topology *topology, u32 apic_id)
 {
 	struct tpz_cpuid_entry *e;
 
@@ -334,13 +349,17 @@ static void add_amd_topology(struct tpz_cpuid_table *t, u32 apic_id)
 		return;
 	add_host(t, 0x80000019, 0, false);	/* TLBs of 1 GiB pages */
 	add_host(t, 0x8000001a, 0, false);	/* how wide the SIMD units are */
-	add_caches(t, 0x8000001d);
+	add_caches(t, topology, 0x8000001d);
 	e = add(t, 0x8000001e, 0, false);
-	e->eax = apic_id;			/* one thread of core 0, node 0 of one */
+	e->eax = apic_id;
+	e->ebx = (apic_id & (BIT(topology->package_bits) - 1)) >> topology->thread_bits |	/* the core */
+		 (topology->threads - 1) << 8;
+	e->ecx = apic_id >> topology->package_bits;						/* the node: one in a socket */
 }
 
 int tpz_processor_create(struct tpz_vcpu *v)
 {
+	const struct tpz_topology *topology = &v->vm->topology;
 	struct tpz_cpuid_table *t;
 
 	v->processor = kvzalloc(sizeof(*v->processor), GFP_KERNEL_ACCOUNT);
@@ -348,22 +367,24 @@ int tpz_processor_create(struct tpz_vcpu *v)
 		return -ENOMEM;
 	t = &v->processor->cpuid;
 	t->amd = boot_cpu_data.x86_vendor == X86_VENDOR_AMD || boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
-	t->max_basic = 0x16;
+	t->max_basic = t->amd ? 0x16 : 0x1f;
 	/* Four levels of nested page table reach 48 bits of guest-physical address */
 	t->phys_bits = min_t(u32, boot_cpu_data.x86_phys_bits, tpz_hw->npt->levels == 4 ? 48 : 52);
 	find_features(t, v->vm);
 	t->max_extended = has(t, X86_FEATURE_TOPOEXT) ? 0x8000001e : 0x80000008;
 	/* In the order of leaves: the lookup halves the table */
-	add_identity(t, v->id);
+	add_identity(t, topology, v->id);
 	if (!t->amd)
-		add_caches(t, 4);
+		add_caches(t, topology, 4);
 	add_features(t);
-	add_topology(t, v->id);
+	add_topology(t, topology, 0xb, v->id);
 	add_xsave(t);
 	add_frequency(t);
+	if (!t->amd)
+		add_topology(t, topology, 0x1f, v->id);
 	add_hypervisor(t, v->vm);
-	add_extended(t);
-	add_amd_topology(t, v->id);
+	add_extended(t, topology);
+	add_amd_topology(t, topology, v->id);
 	return 0;
 }
 

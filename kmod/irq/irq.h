@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Interrupt controllers: the local APIC (x2APIC mode) of each vCPU, and the 8259 pair of the VM.
+ * Interrupt controllers: the local APIC (x2APIC or xAPIC mode) of each vCPU, and the 8259 pair of the VM.
  *
  * Users of an interrupt: tpz_apic_pending() says what could be delivered now, tpz_apic_accept() takes it (IRR to
  * ISR, or the 8259's acknowledge cycle for an ExtINT through LINT0). An interrupt that arrives sets TPZ_REQ_EVENT
@@ -70,6 +70,12 @@ int tpz_irq_deliver(struct tpz_vm *vm, const struct tpz_irq_message *m);
  * tpz_ioapic_eoi() - a vCPU has ended the level-triggered interrupt @vector. Context: the vCPU's thread
  */
 void tpz_ioapic_eoi(struct tpz_vm *vm, u32 vector);
+
+/**
+ * tpz_apic_mmio() - an access to the local APIC's page, in xAPIC mode
+ * Return: true if it was one; false: nothing of ours stands there. Context: the vCPU's thread, interrupts on or off.
+ */
+bool tpz_apic_mmio(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool write, void *data);
 
 /**
  * tpz_apic_init() - what INIT does to the local APIC: all as after reset, but for its mode. Context: the vCPU's thread

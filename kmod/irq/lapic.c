@@ -10,7 +10,7 @@
  * Parts: (i) priorities, (ii) coming in, (iii) being taken, (iv) sending, (iv) life. The registers as the guest sees
  * them are in lapic_msr.c, the timer is in lapic_timer.c.
  *
- * Only x2APIC mode so far. The xAPIC's MMIO page will be a second way to the same functions of lapic_msr.c.
+ * x2APIC mode's MSRs and xAPIC mode's MMIO page (lapic_mmio.c) are two ways to the same functions of lapic_msr.c.
  */
 #include <linux/slab.h>
 #include <asm/tsc.h>
@@ -54,6 +54,11 @@ static int deliverable(const struct tpz_apic *apic)
 bool tpz_apic_enabled(const struct tpz_vcpu *v)
 {
 	return v->apic && (READ_ONCE(v->apic_base) & MSR_IA32_APICBASE_ENABLE);
+}
+
+bool tpz_apic_x2(const struct tpz_vcpu *v)
+{
+	return tpz_apic_enabled(v) && (READ_ONCE(v->apic_base) & APIC_BASE_EXTD);
 }
 
 /*
@@ -236,6 +241,8 @@ void tpz_apic_reset(struct tpz_apic *apic)
 	apic->esr = 0;
 	apic->icr = 0;
 	apic->divide = 0;
+	WRITE_ONCE(apic->ldr, 0);
+	WRITE_ONCE(apic->dfr, DFR_FLAT | DFR_ONES);
 	tpz_apic_set_tpr(apic, 0);
 	WRITE_ONCE(apic->svr, SVR_VECTOR);
 	for (i = 0; i < LVTS; i++)

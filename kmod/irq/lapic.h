@@ -26,13 +26,14 @@ enum tpz_apic_reg {
 	APIC_REG_PPR		= 0x0a,
 	APIC_REG_EOI		= 0x0b,
 	APIC_REG_LDR		= 0x0d,
+	APIC_REG_DFR		= 0x0e,	/* xAPIC mode only */
 	APIC_REG_SVR		= 0x0f,
 	APIC_REG_ISR		= 0x10,	/* 8 words of 32 bits each */
 	APIC_REG_TMR		= 0x18,
 	APIC_REG_IRR		= 0x20,
 	APIC_REG_ESR		= 0x28,
 	APIC_REG_ICR		= 0x30,	/* 64 bits wide in x2APIC mode */
-	APIC_REG_ICR_HIGH	= 0x31,	/* no register of its own; its place in the state group */
+	APIC_REG_ICR_HIGH	= 0x31,	/* in x2APIC mode no register of its own; its place in the state group */
 	APIC_REG_LVT		= 0x32,	/* + enum tpz_lvt */
 	APIC_REG_INITIAL	= 0x38,
 	APIC_REG_CURRENT	= 0x39,
@@ -84,7 +85,13 @@ enum tpz_lvt {
 #define SVR_ENABLED		(1u << 8)
 #define SVR_FOCUS		(1u << 9)	/* kept, without effect */
 
-/* IA32_APIC_BASE (SDM .4.4, .12.1): all but the BSP flag in x2APIC mode, the only one so far */
+/* xAPIC mode's logical destinations (SDM .6.2.2): 8 bits of LDR; DFR says whether they are flat or clusters of 4 */
+#define LDR_WRITABLE		0xff000000u
+#define DFR_MODEL		0xf0000000u
+#define  DFR_FLAT		0xf0000000u
+#define DFR_ONES		0x0fffffffu
+
+/* IA32_APIC_BASE (SDM .4.4, .12.1): all but the BSP flag in x2APIC mode */
 #define APIC_BASE_EXTD		(1u << 10)
 #define APIC_BASE_DEFAULT	0xfee00000u
 #define APIC_BASE_X2APIC	(APIC_BASE_DEFAULT | MSR_IA32_APICBASE_ENABLE | APIC_BASE_EXTD)
@@ -92,6 +99,7 @@ enum tpz_lvt {
 /* Errors (SDM .5.3) */
 #define ESR_SEND_ILLEGAL	BIT(5)
 #define ESR_RECEIVE_ILLEGAL	BIT(6)
+#define ESR_ILLEGAL_REGISTER	BIT(7)
 
 /**
  * struct tpz_apic - one vCPU's local APIC
@@ -115,6 +123,7 @@ struct tpz_apic {
 	DECLARE_BITMAP(isr, TPZ_VECTORS);
 	u32 tpr;			/* written by tpz_apic_set_tpr() alone */
 	u32 svr;
+	u32 ldr, dfr;			/* xAPIC mode's, read by others too */
 	u32 esr;
 	u32 lvt[LVTS];
 	u64 icr;
@@ -130,6 +139,7 @@ struct tpz_apic {
 
 /* lapic.c */
 bool tpz_apic_enabled(const struct tpz_vcpu *v);	/* IA32_APIC_BASE: not switched off */
+bool tpz_apic_x2(const struct tpz_vcpu *v);		/* and in x2APIC mode */
 u32 tpz_apic_ppr(const struct tpz_apic *apic);
 void tpz_apic_error(struct tpz_apic *apic, u32 bits);
 void tpz_apic_deliver(struct tpz_apic *apic, u32 vector, bool level);
@@ -147,6 +157,11 @@ static inline u32 tpz_apic_logical_id(const struct tpz_vcpu *v)
 {
 	return (v->id >> 4) << 16 | 1u << (v->id & 15);		/* SDM .12.10.2 */
 }
+
+/* lapic_msr.c: any register in the mode that the local APIC is in; a write's reserved bits are clear */
+u64 tpz_apic_read(const struct tpz_apic *apic, unsigned int reg);
+void tpz_apic_write(struct tpz_apic *apic, unsigned int reg, u64 value);
+u64 tpz_apic_writable(unsigned int reg);
 
 /* lapic_msr.c: is there such a register to read? May this be written: 0 or -EINVAL, by its reserved bits */
 bool tpz_apic_readable(unsigned int reg);

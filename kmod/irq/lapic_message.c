@@ -9,10 +9,22 @@
 
 /* ------------------------------------------------------------------ who, SDM .6.2 and .12.10 */
 
+/* xAPIC mode: 8 bits of LDR, flat or a cluster's number and 4 bits in it (SDM .6.2.2) */
+static bool addressed_logically_by_8(const struct tpz_apic *apic, u8 destination)
+{
+	u8 id = READ_ONCE(apic->ldr) >> 24;
+
+	if ((READ_ONCE(apic->dfr) & DFR_MODEL) == DFR_FLAT)
+		return destination & id;
+	return destination >> 4 == id >> 4 && (destination & id & 0xf);
+}
+
 static bool addressed_logically(const struct tpz_vcpu *v, u32 destination)
 {
 	u32 id = tpz_apic_logical_id(v);
 
+	if (!tpz_apic_x2(v))
+		return v->apic && addressed_logically_by_8(v->apic, destination);
 	return destination >> 16 == id >> 16 && (destination & id & 0xffff);	/* the cluster, then the bits in it */
 }
 
@@ -128,14 +140,16 @@ int tpz_irq_deliver(struct tpz_vm *vm, const struct tpz_irq_message *m)
 
 /*
  * tpz_apic_send() - a message to other CPUs, or to the sender itself
- * @icr: as written to the interrupt command register; reserved bits are clear
+ * @icr: as written to the interrupt command register; reserved bits are clear. In xAPIC mode the destination is bits 63:56
  *
  * Level-triggered messages do not exist but for INIT's de-assert, which no CPU listens to (SDM .6.1, "Level").
  */
 void tpz_apic_send(struct tpz_apic *apic, u64 icr)
 {
+	const u8 short_destination = icr >> 56;
+	const u32 by_8 = short_destination == 0xff ? TPZ_IRQ_BROADCAST : short_destination;
 	const struct tpz_irq_message m = {
-		.destination = icr >> 32,
+		.destination = tpz_apic_x2(apic->v) ? icr >> 32 : by_8,
 		.logical = icr & ICR_LOGICAL,
 		.mode = (icr & LVT_MODE) >> 8,
 		.vector = icr & LVT_VECTOR,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The local APIC's registers as the guest reaches them: MSRs 0x800 to 0x83f (SDM .12.1.2), IA32_APIC_BASE and
- * IA32_TSC_DEADLINE.
+ * The local APIC's registers, and as the guest reaches them in x2APIC mode: MSRs 0x800 to 0x83f (SDM .12.1.2);
+ * IA32_APIC_BASE and IA32_TSC_DEADLINE.
  *
  * One table says what exists, what may be read, and which bits may be written; everything else is #GP, as in the
  * manual's table "Local APIC Register Address Map Supported by x2APIC". Behind it stand one function that reads
@@ -60,6 +60,11 @@ bool tpz_apic_readable(unsigned int reg)
 	return registers[reg].access & CAN_READ;
 }
 
+u64 tpz_apic_writable(unsigned int reg)
+{
+	return registers[reg].writable;
+}
+
 int tpz_apic_check_write(unsigned int reg, u64 value)
 {
 	if (value & ~registers[reg].writable)
@@ -77,11 +82,13 @@ static u32 word(const unsigned long *bitmap, unsigned int n)
 	return READ_ONCE(bitmap[n / 2]) >> (n % 2 * 32);
 }
 
-static u64 register_value(const struct tpz_apic *apic, unsigned int reg)
+u64 tpz_apic_read(const struct tpz_apic *apic, unsigned int reg)
 {
+	const bool x2 = tpz_apic_x2(apic->v);
+
 	switch (reg) {
 	case APIC_REG_ID:
-		return apic->v->id;
+		return x2 ? apic->v->id : apic->v->id << 24;
 	case APIC_REG_VERSION:
 		return APIC_VERSION;
 	case APIC_REG_TPR:
@@ -89,7 +96,9 @@ static u64 register_value(const struct tpz_apic *apic, unsigned int reg)
 	case APIC_REG_PPR:
 		return tpz_apic_ppr(apic);
 	case APIC_REG_LDR:
-		return tpz_apic_logical_id(apic->v);
+		return x2 ? tpz_apic_logical_id(apic->v) : apic->ldr;
+	case APIC_REG_DFR:
+		return x2 ? 0 : apic->dfr;
 	case APIC_REG_SVR:
 		return apic->svr;
 	case APIC_REG_ISR ... APIC_REG_ISR + 7:
@@ -101,7 +110,9 @@ static u64 register_value(const struct tpz_apic *apic, unsigned int reg)
 	case APIC_REG_ESR:
 		return apic->esr;
 	case APIC_REG_ICR:
-		return apic->icr;
+		return x2 ? apic->icr : (u32)apic->icr;
+	case APIC_REG_ICR_HIGH:
+		return apic->icr >> 32;
 	case APIC_REG_LVT ... APIC_REG_LVT + LVTS - 1:
 		return apic->lvt[reg - APIC_REG_LVT];
 	case APIC_REG_INITIAL:
@@ -119,9 +130,9 @@ static int read_register(struct tpz_vcpu *v, u32 index, u64 *value)
 {
 	unsigned int reg = index - X2APIC_MSRS;
 
-	if (!tpz_apic_enabled(v) || !(registers[reg].access & CAN_READ))
+	if (!tpz_apic_x2(v) || !(registers[reg].access & CAN_READ))
 		return -EINVAL;
-	*value = register_value(v->apic, reg);
+	*value = tpz_apic_read(v->apic, reg);
 	return 0;
 }
 
@@ -159,7 +170,7 @@ static void write_icr(struct tpz_apic *apic, u64 value)
 	tpz_apic_send(apic, apic->icr);
 }
 
-static void set_register(struct tpz_apic *apic, unsigned int reg, u64 value)
+void tpz_apic_write(struct tpz_apic *apic, unsigned int reg, u64 value)
 {
 	switch (reg) {
 	case APIC_REG_TPR:
@@ -175,8 +186,17 @@ static void set_register(struct tpz_apic *apic, unsigned int reg, u64 value)
 	case APIC_REG_ESR:		/* shows what has come up since, and arms the error interrupt (SDM .5.3) */
 		apic->esr = atomic_xchg(&apic->errors, 0);
 		break;
-	case APIC_REG_ICR:
-		write_icr(apic, value);
+	case APIC_REG_ICR:		/* xAPIC mode: its upper half was written before */
+		write_icr(apic, tpz_apic_x2(apic->v) ? value : (apic->icr & GENMASK_ULL(63, 32)) | (u32)value);
+		break;
+	case APIC_REG_ICR_HIGH:
+		apic->icr = value << 32 | (u32)apic->icr;
+		break;
+	case APIC_REG_LDR:
+		WRITE_ONCE(apic->ldr, value);
+		break;
+	case APIC_REG_DFR:
+		WRITE_ONCE(apic->dfr, value | DFR_ONES);
 		break;
 	case APIC_REG_LVT ... APIC_REG_LVT + LVTS - 1:
 		write_lvt(apic, reg - APIC_REG_LVT, value);
@@ -199,9 +219,9 @@ static int write_register(struct tpz_vcpu *v, u32 index, u64 value)
 {
 	unsigned int reg = index - X2APIC_MSRS;
 
-	if (!tpz_apic_enabled(v) || !(registers[reg].access & CAN_WRITE) || tpz_apic_check_write(reg, value))
+	if (!tpz_apic_x2(v) || !(registers[reg].access & CAN_WRITE) || tpz_apic_check_write(reg, value))
 		return -EINVAL;
-	set_register(v->apic, reg, value);
+	tpz_apic_write(v->apic, reg, value);
 	return 0;
 }
 
@@ -212,12 +232,20 @@ static u64 x2apic_base(const struct tpz_vcpu *v)
 	return APIC_BASE_X2APIC | (v->id ? 0 : MSR_IA32_APICBASE_BSP);
 }
 
-/* The two states there are: x2APIC mode, and switched off */
+static u64 xapic_base(const struct tpz_vcpu *v)
+{
+	return x2apic_base(v) & ~APIC_BASE_EXTD;
+}
+
+static u64 off_base(const struct tpz_vcpu *v)
+{
+	return xapic_base(v) & ~MSR_IA32_APICBASE_ENABLE;
+}
+
+/* The three states there are: x2APIC mode, xAPIC mode, and switched off */
 static bool base_known(const struct tpz_vcpu *v, u64 value)
 {
-	u64 mode = MSR_IA32_APICBASE_ENABLE | APIC_BASE_EXTD;
-
-	return value == x2apic_base(v) || value == (x2apic_base(v) & ~mode);
+	return value == x2apic_base(v) || value == xapic_base(v) || value == off_base(v);
 }
 
 int tpz_apic_check_base(const struct tpz_vcpu *v, u64 value)
@@ -235,9 +263,18 @@ static int read_base(struct tpz_vcpu *v, u32 index, u64 *value)
 	return 0;
 }
 
+/* SDM .12.5, "x2APIC State Transitions": x2APIC mode is entered from xAPIC mode alone, and left for "off" alone */
+static bool may_change_base(const struct tpz_vcpu *v, u64 value)
+{
+	if (!base_known(v, value))
+		return false;
+	if (v->apic_base == x2apic_base(v))
+		return value == off_base(v);
+	return value != x2apic_base(v) || v->apic_base == xapic_base(v);
+}
+
 /*
- * SDM .12.5, "x2APIC State Transitions": from x2APIC mode only "off" is legal; from there only xAPIC mode, which
- * is not here yet, so off is for good. The base address cannot be moved: in x2APIC mode it means nothing.
+ * Switched off, it forgets all. The base address cannot be moved: no guest in use does, and in x2APIC mode it means nothing.
  */
 static int write_base(struct tpz_vcpu *v, u32 index, u64 value)
 {
@@ -245,9 +282,10 @@ static int write_base(struct tpz_vcpu *v, u32 index, u64 value)
 		return -EINVAL;
 	if (value == v->apic_base)
 		return 0;
-	if (v->apic_base != x2apic_base(v) || !base_known(v, value))
+	if (!may_change_base(v, value))
 		return -EINVAL;
-	tpz_apic_reset(v->apic);
+	if (value == off_base(v))
+		tpz_apic_reset(v->apic);
 	WRITE_ONCE(v->apic_base, value);
 	tpz_apic_recheck(v);
 	return 0;

@@ -50,11 +50,12 @@ void tpz_apic_get_state(struct tpz_vcpu *v, struct tpz_lapic *st)
 	memset(st, 0, sizeof(*st));
 	if (!apic)
 		return;
-	put_reg(st, APIC_REG_ID, v->id);
+	put_reg(st, APIC_REG_ID, tpz_apic_read(apic, APIC_REG_ID));
 	put_reg(st, APIC_REG_VERSION, APIC_VERSION);
 	put_reg(st, APIC_REG_TPR, apic->tpr);
 	put_reg(st, APIC_REG_PPR, tpz_apic_ppr(apic));
-	put_reg(st, APIC_REG_LDR, tpz_apic_logical_id(v));
+	put_reg(st, APIC_REG_LDR, tpz_apic_read(apic, APIC_REG_LDR));
+	put_reg(st, APIC_REG_DFR, tpz_apic_read(apic, APIC_REG_DFR));
 	put_reg(st, APIC_REG_SVR, apic->svr);
 	put_bitmap(st, APIC_REG_ISR, apic->isr);
 	put_bitmap(st, APIC_REG_TMR, apic->tmr);
@@ -85,7 +86,7 @@ static bool padding_clear(const struct tpz_lapic *st)
 	unsigned int i;
 
 	for (i = 0; i < APIC_REGS; i++) {
-		bool exists = tpz_apic_readable(i) || i == APIC_REG_ICR_HIGH;
+		bool exists = tpz_apic_readable(i) || i == APIC_REG_ICR_HIGH || i == APIC_REG_DFR;
 
 		if (memchr_inv(st->regs + i * SLOT_BYTES + 4, 0, SLOT_BYTES - 4) || (!exists && get_reg(st, i)))
 			return false;
@@ -93,8 +94,27 @@ static bool padding_clear(const struct tpz_lapic *st)
 	return true;
 }
 
+/* As xAPIC mode has them: DFR tells, which x2APIC mode has not */
+static bool xapic_form(const struct tpz_lapic *st)
+{
+	return get_reg(st, APIC_REG_DFR);
+}
+
+static const char *xapic_identity_wrong(const struct tpz_vcpu *v, const struct tpz_lapic *st)
+{
+	if (get_reg(st, APIC_REG_ID) != v->id << 24)
+		return "lapic ID: is not the vCPU's number";
+	if ((get_reg(st, APIC_REG_DFR) & DFR_ONES) != DFR_ONES)
+		return "lapic DFR: reserved bits are clear";
+	if (get_reg(st, APIC_REG_LDR) & ~LDR_WRITABLE)
+		return "lapic LDR: reserved bits are set";
+	return NULL;
+}
+
 static const char *identity_wrong(const struct tpz_vcpu *v, const struct tpz_lapic *st)
 {
+	if (xapic_form(st))
+		return xapic_identity_wrong(v, st);
 	if (get_reg(st, APIC_REG_ID) != v->id)
 		return "lapic ID: is not the vCPU's number";
 	if (get_reg(st, APIC_REG_VERSION) != APIC_VERSION)
@@ -196,6 +216,10 @@ void tpz_apic_set_state(struct tpz_vcpu *v, const struct tpz_lapic *st)
 	take_bitmap(st, APIC_REG_ISR, apic->isr);
 	take_bitmap(st, APIC_REG_TMR, apic->tmr);
 	take_bitmap(st, APIC_REG_IRR, apic->irr);
+	if (xapic_form(st)) {
+		WRITE_ONCE(apic->ldr, get_reg(st, APIC_REG_LDR));
+		WRITE_ONCE(apic->dfr, get_reg(st, APIC_REG_DFR));
+	}
 	apic->esr = get_reg(st, APIC_REG_ESR);
 	atomic_set(&apic->errors, 0);
 	apic->icr = get_icr(st);

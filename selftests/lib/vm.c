@@ -227,6 +227,9 @@ struct vm *vm_create_with(struct vm_options options)
 	struct tpz_create_vm create = {
 		.size = sizeof(create), .devices = options.devices,
 		.traps = options.traps, .timer_cycles = options.timer_cycles,
+		.sockets = options.sockets,
+		.cores = options.cores,
+		.threads = options.threads,
 	};
 	uintptr_t image = (uintptr_t)__executable_start & -PAGE;
 	uintptr_t image_end = ((uintptr_t)_end + PAGE - 1) & -PAGE;

@@ -54,6 +54,7 @@ struct vm_options {
 	__u64 devices;
 	__u64 traps;
 	__u64 timer_cycles;
+	__u32 sockets, cores, threads;
 	bool memfd;		/* the memory is a memfd's, shared, instead of anonymous and private */
 };
 

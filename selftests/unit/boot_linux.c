@@ -257,12 +257,17 @@ static void acpi_tables(void)
 
 	madt = boot_at(boot, xsdt->table[0], sizeof(*madt));
 	CHECK(!memcmp(madt->header.signature, "APIC", 4));
-	CHECK_EQ(madt->header.length, 52);
+	CHECK_EQ(madt->header.length, 44 + 3 * 8);
 	CHECK_EQ(sum(boot, xsdt->table[0], madt->header.length), 0);
 	CHECK_GE(xsdt->table[0], rsdp->xsdt + 44);
 	CHECK_EQ(madt->flags, 1U);
-	CHECK_EQ(madt->lapic.length, 8);
-	CHECK_EQ(madt->lapic.flags, 1U);
+	for (unsigned int i = 0; i < 3; i++) {
+		CHECK_EQ(madt->lapic[i].type, 0);
+		CHECK_EQ(madt->lapic[i].length, 8);
+		CHECK_EQ(madt->lapic[i].processor, i);
+		CHECK_EQ(madt->lapic[i].apic_id, i == 2 ? 4U : i);
+		CHECK_EQ(madt->lapic[i].flags, 1U);
+	}
 }
 
 /* The installed kernel, as every user boots it */

@@ -60,6 +60,9 @@ static struct boot *new_boot(uint64_t bytes, const void *image, size_t image_byt
 	boot->memory_bytes = bytes;
 	boot->low_bytes = bytes < BOOT_LOW_MAX ? bytes : BOOT_LOW_MAX;
 	boot->cmdline = "console=ttyS0";
+	boot->processors = 3;
+	boot->apic_ids[1] = 1;
+	boot->apic_ids[2] = 4;
 	boot->image = (struct boot_file){ "image", copy, image_bytes };
 	return boot;
 }

@@ -169,7 +169,7 @@ static void set_first_instruction(struct machine *machine)
 	const struct boot_entry *entry = &machine->boot.entry;
 	struct tpz_state state = { 0 };
 
-	if (tpz_vcpu_get_state(&machine->vcpu, TPZ_STATE_MODE, &state))
+	if (tpz_vcpu_get_state(&machine->processors[0].vcpu, TPZ_STATE_MODE, &state))
 		errx(STATUS_CANNOT, "%s", tpz_error());
 	if (entry->mode == BOOT_MODE_LONG)
 		tpz_state_long(&state, BOOT_SEL_CODE64, BOOT_SEL_DATA, entry->rip, entry->cr3);
@@ -180,8 +180,32 @@ static void set_first_instruction(struct machine *machine)
 	state.regs.gpr[TPZ_RAX] = entry->rax;
 	state.regs.gpr[TPZ_RBX] = entry->rbx;
 	state.regs.gpr[TPZ_RSI] = entry->rsi;
-	if (tpz_vcpu_set_state(&machine->vcpu, TPZ_STATE_MODE, &state))
+	if (tpz_vcpu_set_state(&machine->processors[0].vcpu, TPZ_STATE_MODE, &state))
 		errx(STATUS_CANNOT, "%s", tpz_error());
+}
+
+static unsigned int bits_for(unsigned int count)
+{
+	unsigned int bits = 0;
+
+	while (1U << bits < count)
+		bits++;
+	return bits;
+}
+
+/* APIC identifiers as TPZ_CREATE_VM divides them */
+static void number_processors(struct boot *boot, const struct machine_config *config)
+{
+	const unsigned int thread_bits = bits_for(config->threads), core_bits = bits_for(config->cores);
+
+	if (config->sockets << (thread_bits + core_bits) > BOOT_PROCESSORS_MAX)
+		errx(STATUS_CANNOT, "%u sockets of %u cores of %u threads: more APIC identifiers than %u",
+		     config->sockets, config->cores, config->threads, BOOT_PROCESSORS_MAX);
+	for (unsigned int socket = 0; socket < config->sockets; socket++)
+		for (unsigned int core = 0; core < config->cores; core++)
+			for (unsigned int thread = 0; thread < config->threads; thread++)
+				boot->apic_ids[boot->processors++] =
+					(socket << core_bits | core) << thread_bits | thread;
 }
 
 void machine_create(struct machine *machine, int dev, const struct machine_config *config)
@@ -190,11 +214,15 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 		.devices = TPZ_DEVICES_PC,
 		.traps = config->traps,
 		.timer_cycles = config->timer_cycles,
+		.sockets = config->sockets,
+		.cores = config->cores,
+		.threads = config->threads,
 	};
 	struct boot *boot = &machine->boot;
 
 	memset(machine, 0, sizeof(*machine));
 	pthread_mutex_init(&machine->end_lock, NULL);
+	pthread_mutex_init(&machine->devices_lock, NULL);
 	sem_init(&machine->go, 0, 0);
 	machine->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (machine->notify < 0)
@@ -209,6 +237,7 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	boot->memory_bytes = config->memory_bytes;
 	boot->low_bytes = config->memory_bytes < BOOT_LOW_MAX ? config->memory_bytes : BOOT_LOW_MAX;
 	boot->cmdline = config->cmdline;
+	number_processors(boot, config);
 	if (boot_load(boot, config->protocol))
 		errx(STATUS_CANNOT, "%s", boot->error);
 	free_file(&boot->image);
@@ -218,49 +247,61 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	if (tpz_vm_create_with(dev, &vm, &machine->vm))
 		errx(STATUS_CANNOT, "%s", tpz_error());
 	set_slots(machine);
-	if (tpz_vcpu_create(&machine->vm, 0, &machine->vcpu))
-		errx(STATUS_CANNOT, "%s", tpz_error());
+	for (unsigned int i = 0; i < boot->processors; i++) {
+		machine->processors[i].machine = machine;
+		if (tpz_vcpu_create(&machine->vm, boot->apic_ids[i], &machine->processors[i].vcpu))
+			errx(STATUS_CANNOT, "%s", tpz_error());
+	}
 	set_first_instruction(machine);
 }
 
 void machine_destroy(struct machine *machine)
 {
-	tpz_vcpu_close(&machine->vcpu);
+	for (unsigned int i = 0; i < machine->boot.processors; i++)
+		tpz_vcpu_close(&machine->processors[i].vcpu);
 	tpz_vm_close(&machine->vm);
 	tpz_mem_free(&machine->memory);
 	ports_free(&machine->ports);
 	close(machine->notify);
 }
 
-/* ------------------------------------------------------------------ the thread */
+/* ------------------------------------------------------------------ the threads */
 
 static void kicked(int signal)
 {
 	(void)signal;		/* its arrival is all */
 }
 
-void machine_start_thread(struct machine *machine)
+void machine_start_threads(struct machine *machine)
 {
 	struct sigaction action = { .sa_handler = kicked };
 	int error;
 
 	sigaction(VCPU_KICK, &action, NULL);	/* without SA_RESTART */
-	error = pthread_create(&machine->thread, NULL, vcpu_thread, machine);
-	if (error)
-		errx(STATUS_CANNOT, "a thread for the vCPU: %s", strerror(error));
+	for (unsigned int i = 0; i < machine->boot.processors; i++) {
+		struct processor *processor = &machine->processors[i];
+
+		error = pthread_create(&processor->thread, NULL, vcpu_thread, processor);
+		if (error)
+			errx(STATUS_CANNOT, "a thread for vCPU %u: %s", i, strerror(error));
+	}
 }
 
 void machine_go(struct machine *machine)
 {
-	sem_post(&machine->go);
+	for (unsigned int i = 0; i < machine->boot.processors; i++)
+		sem_post(&machine->go);
 }
 
 void machine_stop(struct machine *machine)
 {
 	machine_end(machine, STATUS_HOST, false, "stopped");	/* unless it has ended already */
-	tpz_vcpu_stop(&machine->vcpu);
-	pthread_kill(machine->thread, VCPU_KICK);
-	pthread_join(machine->thread, NULL);
+	for (unsigned int i = 0; i < machine->boot.processors; i++) {
+		tpz_vcpu_stop(&machine->processors[i].vcpu);
+		pthread_kill(machine->processors[i].thread, VCPU_KICK);
+	}
+	for (unsigned int i = 0; i < machine->boot.processors; i++)
+		pthread_join(machine->processors[i].thread, NULL);
 }
 
 void machine_print_state(const struct machine *machine)
@@ -269,9 +310,10 @@ void machine_print_state(const struct machine *machine)
 		"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
 		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
 	};
+	const struct processor *processor = machine->blame ?: &machine->processors[0];
 	struct tpz_state state = { 0 };
 
-	if (tpz_vcpu_get_state(&machine->vcpu, TPZ_STATE_MODE, &state)) {
+	if (tpz_vcpu_get_state(&processor->vcpu, TPZ_STATE_MODE, &state)) {
 		warnx("%s", tpz_error());
 		return;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One guest: its VM, its memory, its devices, the thread that runs it, and how it ended.
+ * One guest: its VM, its memory, its devices, the threads that run it, and how it ended.
  */
 #ifndef TPZ_MACHINE_H
 #define TPZ_MACHINE_H
@@ -24,6 +24,7 @@
 /**
  * struct machine_config - what the command line asked for
  * @kernel: file name; @module, @protocol: or NULL
+ * @sockets: with @cores in each and @threads in each core
  */
 struct machine_config {
 	const char *kernel;
@@ -34,6 +35,7 @@ struct machine_config {
 	enum tpz_mem_kind memory_kind;
 	uint64_t traps;
 	uint64_t timer_cycles;
+	unsigned int sockets, cores, threads;
 };
 
 /**
@@ -50,20 +52,31 @@ struct machine_end {
 };
 
 /**
+ * struct processor - a vCPU and its thread
+ */
+struct processor {
+	struct machine *machine;
+	struct tpz_vcpu vcpu;
+	pthread_t thread;
+};
+
+/**
  * struct machine - all of one guest
  *
- * Written before the vCPU's thread starts, then by that thread alone, but for @serial (its own lock) and
- * @end (@end_lock).
+ * Written before the vCPUs' threads start. Then the devices are theirs, under @devices_lock, but for @serial (its own
+ * lock, besides); and @end (@end_lock).
  *
  * @notify: an eventfd: something for the main thread to look at (the end, or room for input)
- * @go: the vCPU's thread waits for it before the first instruction
+ * @go: the vCPUs' threads wait for it before the first instruction
+ * @blame: the vCPU that @end.show_state means
  */
 struct machine {
 	struct tpz_vm vm;
-	struct tpz_vcpu vcpu;
+	struct processor processors[BOOT_PROCESSORS_MAX];
 	struct tpz_mem memory;
 	struct boot boot;
 
+	pthread_mutex_t devices_lock;
 	struct port_space ports;
 	struct serial serial;
 	struct cmos cmos;
@@ -71,12 +84,12 @@ struct machine {
 	struct reset reset;
 	struct port61 port61;
 
-	pthread_t thread;
 	sem_t go;
 	int notify;
 
 	pthread_mutex_t end_lock;
 	struct machine_end end;
+	const struct processor *blame;
 };
 
 /**
@@ -85,13 +98,13 @@ struct machine {
 void machine_create(struct machine *machine, int dev, const struct machine_config *config);
 
 /**
- * machine_start_thread() - create the vCPU's thread, which waits for machine_go(); ends tpz on failure
+ * machine_start_threads() - create the vCPUs' threads, which wait for machine_go(); ends tpz on failure
  */
-void machine_start_thread(struct machine *machine);
+void machine_start_threads(struct machine *machine);
 void machine_go(struct machine *machine);
 
 /**
- * machine_stop() - bring the vCPU's thread to its end, wherever it is
+ * machine_stop() - bring the vCPUs' threads to their end, wherever they are
  */
 void machine_stop(struct machine *machine);
 
@@ -113,8 +126,8 @@ bool machine_ended(struct machine *machine);
  */
 void machine_print_state(const struct machine *machine);
 
-/* The vCPU's thread: vcpu_thread.c */
-void *vcpu_thread(void *machine);
+/* A vCPU's thread: vcpu_thread.c */
+void *vcpu_thread(void *processor);
 
 /* The signal that takes it out of the guest */
 #define VCPU_KICK	SIGUSR1

@@ -208,7 +208,7 @@ int cmd_run(int argc, char **argv)
 
 	open_watch(&watch, &machine, &console);
 	give_up(confine_privileges());
-	machine_start_thread(&machine);
+	machine_start_threads(&machine);
 	give_up(confine_calls());
 
 	console_raw(&console);

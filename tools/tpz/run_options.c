@@ -3,6 +3,7 @@
  * The command line of tpz run.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ static const struct argp_option options[] = {
 	{ "module", OPT_MODULE, "FILE", OPTION_ALIAS, NULL, 0 },
 	{ "append", 'a', "TEXT", 0, "The kernel's command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "memory", 'm', "SIZE", 0, "The guest's memory: a number with K, M or G, alone it counts MiB (default: 256M)", 0 },
-	{ "cpus", 'c', "N", 0, "Number of vCPUs; only 1 for now", 0 },
+	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
 	{ 0, 0, NULL, 0, "Less often needed:", 1 },
@@ -115,6 +116,39 @@ static enum tpz_mem_kind parse_backing(struct argp_state *state, const char *kin
 	return TPZ_MEM_HUGETLB;
 }
 
+/* What is left out of the three follows from N: cores, of one thread each, in one socket */
+static void parse_cpus(struct argp_state *state, const char *arg, struct machine_config *machine)
+{
+	unsigned int n, sockets = 0, cores = 0, threads = 0, value;
+	const char *rest = arg;
+	int read;
+
+	if (sscanf(rest, "%u%n", &n, &read) != 1 || !n || n > BOOT_PROCESSORS_MAX)
+		argp_error(state, "--cpus %s: a guest has 1 to %u vCPUs", arg, BOOT_PROCESSORS_MAX);
+	for (rest += read; *rest; rest += read) {
+		if (sscanf(rest, ",sockets=%u%n", &value, &read) == 1)
+			sockets = value;
+		else if (sscanf(rest, ",cores=%u%n", &value, &read) == 1)
+			cores = value;
+		else if (sscanf(rest, ",threads=%u%n", &value, &read) == 1)
+			threads = value;
+		else
+			argp_error(state, "--cpus takes N,sockets=N,cores=N,threads=N, not '%s'", arg);
+		if (!value || value > BOOT_PROCESSORS_MAX)
+			argp_error(state, "--cpus %s: each number is 1 to %u", arg, BOOT_PROCESSORS_MAX);
+	}
+	threads = threads ?: 1;
+	if (!cores)
+		cores = n / ((sockets ?: 1) * threads) ?: 1;
+	if (!sockets)
+		sockets = n / (cores * threads) ?: 1;
+	if (sockets * cores * threads != n)
+		argp_error(state, "--cpus %s: %u sockets of %u cores of %u threads are not %u", arg, sockets, cores, threads, n);
+	machine->sockets = sockets;
+	machine->cores = cores;
+	machine->threads = threads;
+}
+
 static void set_kernel(struct argp_state *state, struct machine_config *machine, const char *name)
 {
 	if (machine->kernel)
@@ -145,8 +179,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		machine->memory_bytes = parse_size(state, arg);
 		return 0;
 	case 'c':
-		if (parse_number(state, "--cpus", arg) != 1)
-			argp_error(state, "--cpus %s: a guest has one vCPU for now", arg);
+		parse_cpus(state, arg, machine);
 		return 0;
 	case 't':
 		run->timeout_ns = parse_seconds(state, "--timeout", arg);
@@ -192,7 +225,10 @@ static const struct argp argp = {
 void run_options_parse(int argc, char **argv, struct run_options *run)
 {
 	*run = (struct run_options){
-		.machine = { .cmdline = DEFAULT_APPEND, .memory_bytes = DEFAULT_MEMORY },
+		.machine = {
+			.cmdline = DEFAULT_APPEND, .memory_bytes = DEFAULT_MEMORY,
+			.sockets = 1, .cores = 1, .threads = 1,
+		},
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, run);
 }

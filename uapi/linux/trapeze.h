@@ -197,6 +197,9 @@ struct tpz_feature {
  * @devices: TPZ_DEVICE_*
  * @traps: TPZ_TRAP_*; -EOPNOTSUPP where the CPU lacks one
  * @timer_cycles: with TPZ_TRAP_TIMER: guest TSC cycles between two ticks; 1 to 2^32-1
+ * @sockets: with @cores in each and @threads in each of these: the topology that CPUID tells. An APIC identifier is the
+ *	number of socket, core and thread, each in as many bits as the largest needs; no other vCPU can be created. All three
+ *	0: every vCPU is a socket of its own
  */
 struct tpz_create_vm {
 	__u32 size;
@@ -205,6 +208,10 @@ struct tpz_create_vm {
 	__u64 traps;
 	__u64 timer_cycles;
 	__u64 id;		/* out: the VM's number, never used again while the module is loaded */
+	__u32 sockets;
+	__u32 cores;
+	__u32 threads;
+	__u32 pad;
 };
 
 /**

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ACPI tables of a machine with one processor, its local APIC and the 8259 pair: root pointer, table of
+ * The ACPI tables of a machine with its processors' local APICs and the 8259 pair: root pointer, table of
  * tables, and the interrupt description. Without the last Linux takes the machine for one without
  * local APIC and never starts its timer. There is no FADT and no DSDT: nothing here is power-managed.
  */
@@ -55,7 +55,7 @@ struct acpi_madt {
 		uint8_t processor;
 		uint8_t apic_id;
 		uint32_t flags;
-	} __attribute__((packed)) lapic;
+	} __attribute__((packed)) lapic[BOOT_PROCESSORS_MAX];
 } __attribute__((packed));
 
 /* The byte that makes the sum over all bytes 0 */
@@ -94,22 +94,26 @@ uint64_t boot_put_acpi(struct boot *boot)
 	struct acpi_madt madt = {
 		.lapic_address = LAPIC_ADDRESS,
 		.flags = MADT_PCAT_COMPAT,
-		.lapic = {
-			.type = MADT_LAPIC,
-			.length = sizeof(madt.lapic),
-			.flags = MADT_LAPIC_ENABLED,
-		},
 	};
+	const size_t madt_bytes = offsetof(struct acpi_madt, lapic) + boot->processors * sizeof(madt.lapic[0]);
+
+	for (unsigned int i = 0; i < boot->processors; i++) {
+		madt.lapic[i].type = MADT_LAPIC;
+		madt.lapic[i].length = sizeof(madt.lapic[i]);
+		madt.lapic[i].processor = i;
+		madt.lapic[i].apic_id = boot->apic_ids[i];
+		madt.lapic[i].flags = MADT_LAPIC_ENABLED;
+	}
 
 	memcpy(rsdp.signature, "RSD PTR ", sizeof(rsdp.signature));
 	memcpy(rsdp.oem_id, OEM_ID, sizeof(rsdp.oem_id));
 	rsdp.checksum = checksum(&rsdp, 20);
 	rsdp.extended_checksum = checksum(&rsdp, sizeof(rsdp));
 	finish_table(&xsdt.header, "XSDT", 1, sizeof(xsdt));
-	finish_table(&madt.header, "APIC", 4, sizeof(madt));
+	finish_table(&madt.header, "APIC", 4, madt_bytes);
 
 	memcpy(boot_at(boot, rsdp_at, sizeof(rsdp)), &rsdp, sizeof(rsdp));
 	memcpy(boot_at(boot, xsdt_at, sizeof(xsdt)), &xsdt, sizeof(xsdt));
-	memcpy(boot_at(boot, madt_at, sizeof(madt)), &madt, sizeof(madt));
+	memcpy(boot_at(boot, madt_at, madt_bytes), &madt, madt_bytes);
 	return rsdp_at;
 }

@@ -68,6 +68,7 @@ struct boot_range {
 };
 
 #define BOOT_RANGES_MAX		8
+#define BOOT_PROCESSORS_MAX	64
 
 enum boot_mode {
 	BOOT_MODE_LONG,		/* 64-bit, paging on */
@@ -91,6 +92,7 @@ struct boot_entry {
  * @image: the kernel
  * @module: initrd (Linux, PVH) or module (multiboot); no data: none
  * @cmdline: the command line
+ * @apic_ids: @processors of them: the local APICs, in the order in which the guest shall number its processors
  * @map: what the guest is told of its memory, ascending
  * @rsdp: the ACPI root pointer's address
  * @entry: out: where it starts
@@ -104,6 +106,8 @@ struct boot {
 	struct boot_file image;
 	struct boot_file module;
 	const char *cmdline;
+	uint8_t apic_ids[BOOT_PROCESSORS_MAX];
+	unsigned int processors;
 
 	struct boot_range map[BOOT_RANGES_MAX];
 	unsigned int ranges;
