@@ -2,13 +2,16 @@
 """Show that the lab can fail: tests and a module that are broken on purpose, and the words each must be told with."""
 
 import argparse
+import os
+import re
+import shutil
 
 import artefacts
 import image
 import kernels
 import testlist
 import verdict
-from artefacts import LAB, locked, say
+from artefacts import LAB, LabError, locked, say
 from boot import LabBoot
 from machines import default_machines, machine_named
 
@@ -43,6 +46,15 @@ CHECKER_CASES = [
     (["good.sh params=object=1"], ["KERNEL COMPLAINT: ODEBUG: free active", "TAINT: the kernel is tainted (W)"]),
 ]
 
+# There, too: our own module without these lines leaks when memory runs out: whole pages, which failures.c counts, and
+# memory of the slabs, which kmemleak finds.
+LEAKS = [("kmod/hw/svm/vmcb.c", "\tfree_page((unsigned long)x->vmcb);\n"),
+         ("kmod/hw/svm/vmcb.c", "\tkfree(x);\n")]
+LEAK_CASES = [
+    (["failures 600 cpus=2 -- vCPU"], ["failures: not ok 1 creating a vCPU", "KERNEL COMPLAINT: kmemleak: "]),
+]
+LEAK_TOLD = re.compile(r"allocation \d+ failed \d+ times, and \d+ bytes are held")      # failures.c, of the pages
+
 
 def broken_module(kernel):
     """Build the module whose parameters break the kernel in three ways."""
@@ -52,6 +64,24 @@ def broken_module(kernel):
         for source in (LAB / "selfcheck/kmod").iterdir():
             image.place(source, folder, source.name)
         artefacts.run("make", "-C", kernel.headers, f"M={folder}", *kernel.instrumentation, "modules")
+    return folder / "trapeze.ko"
+
+
+def leaking_module(kernel):
+    """Build our own module with its leaks."""
+    folder = image.BUILD / "lab" / f"leaking-{kernel.release}"
+    with locked(image.BUILD / "build.lock"):
+        shutil.rmtree(folder, ignore_errors=True)
+        for part in ("kmod", "uapi"):
+            shutil.copytree(image.TOP / part, folder / part)
+        image.place(image.TOP / "Kbuild", folder, "Kbuild")
+        for file, line in LEAKS:
+            text = (folder / file).read_text()
+            if text.count(line) != 1:
+                raise LabError(f"selfcheck: {file} has not one {line!r} to leave out")
+            (folder / file).write_text(text.replace(line, ""))
+        artefacts.run("make", "-C", kernel.headers, f"-j{os.cpu_count()}", f"M={folder}", *kernel.instrumentation, "modules")
+        artefacts.run("make", "-C", image.TOP, "selftests", f"SELFTESTS={image.BUILD}/selftests/failures")
     return folder / "trapeze.ko"
 
 
@@ -67,13 +97,18 @@ def run(options, run_boots):
     for machine in map(machine_named, [options.machine] if options.machine else default_machines()):
         module = broken_module(kernels.named(machine["kernel"]))
 
-        def boot(lines, machine=machine, module=module):
+        def boot(lines, module=module, machine=machine):
             return LabBoot(machine, testlist.boots(testlist.parse("\n".join(lines)))[0], plain, module)
 
         cases = CHECKER_CASES if machine.get("checkers") else CASES
-        total.add(judge_cases(machine["name"], cases, run_boots([boot(lines) for lines, _ in cases], options.jobs)))
+        boots = [boot(lines) for lines, _ in cases]
         if machine.get("checkers"):
+            leaking = leaking_module(kernels.named(machine["kernel"]))
+            cases, leaks = cases + LEAK_CASES, [boot(lines, leaking) for lines, _ in LEAK_CASES]
+            total.add(judge_cases(machine["name"], cases, run_boots(boots + leaks, options.jobs)))
+            total.add(judge_leaks(machine["name"], leaks))
             continue
+        total.add(judge_cases(machine["name"], cases, run_boots(boots, options.jobs)))
         lines = [line for line in REPEATED if machine.get("repeatable_smp") or "cpus=" not in line]
         repeated = [boot([line]) for line in lines for _ in range(2)]
         total.add(judge_repeated(machine["name"], lines, repeated, run_boots(repeated, options.jobs)))
@@ -88,6 +123,18 @@ def judge_cases(machine, cases, results):
             say(f"selfcheck: {machine}: {'; '.join(lines)}: {'told' if wanted else 'passed'} as it should be")
         else:
             total.fail(f"selfcheck: {machine}: {'; '.join(lines)}: wanted {wanted}, got {result.problems}")
+    return total
+
+
+def judge_leaks(machine, boots):
+    """failures.c must have named the allocation behind which pages leak."""
+    total = verdict.Verdict()
+    for boot in boots:
+        if LEAK_TOLD.search(boot.text("report")):
+            total.passed += 1
+            say(f"selfcheck: {machine}: a leak of pages: named")
+        else:
+            total.fail(f"selfcheck: {machine}: failures named no leak of pages")
     return total
 
 
