@@ -6,11 +6,6 @@
 
 #include "../lib/ktap.c"
 
-/* unit/compat's linux/types.h stands before the system's */
-#define __bitwise
-typedef __u16 __le16;
-typedef __u32 __le32;
-typedef __u64 __le64;
 #include <linux/virtio_ring.h>
 
 #include "../../tools/devices/guestmem.c"
@@ -32,17 +27,17 @@ static struct virtq_chain chain;
 
 static struct vring_desc *descriptor(uint64_t table, unsigned int i)
 {
-	return (struct vring_desc *)(ram + table - BASE) + i;
+	return (struct vring_desc *)(ram + (table - BASE)) + i;
 }
 
 static uint16_t *avail(void)
 {
-	return (uint16_t *)(ram + AVAIL - BASE);
+	return (uint16_t *)(ram + (AVAIL - BASE));
 }
 
 static uint16_t *used(void)
 {
-	return (uint16_t *)(ram + USED - BASE);
+	return (uint16_t *)(ram + (USED - BASE));
 }
 
 static void describe(uint64_t table, unsigned int i, uint64_t gpa, uint32_t bytes, uint16_t flags, uint16_t next)
@@ -94,8 +89,8 @@ static void requests_come_and_go(void)
 	describe(DESC, 3, DATA, 4, VRING_DESC_F_NEXT, 1);
 	describe(DESC, 1, DATA + 100, 3, VRING_DESC_F_NEXT, 5);
 	describe(DESC, 5, DATA + 200, 10, VRING_DESC_F_WRITE, 0);
-	memcpy(ram + DATA - BASE, "abcd", 4);
-	memcpy(ram + DATA - BASE + 100, "efg", 3);
+	memcpy(ram + (DATA - BASE), "abcd", 4);
+	memcpy(ram + (DATA - BASE) + 100, "efg", 3);
 	for (int i = 0; i < 0x10010; i++) {	/* the indices wrap around */
 		offer(3);
 		CHECK_EQ(virtq_pop(&queue, &chain), 1);
@@ -111,7 +106,7 @@ static void requests_come_and_go(void)
 	CHECK_STR(text, "cdefg");
 	CHECK_EQ(virtq_read(&chain, 7, text, 1), 0);
 	CHECK_EQ(virtq_write(&chain, 8, "xyz", 3), 2);
-	CHECK(!memcmp(ram + DATA - BASE + 208, "xy\0", 3));
+	CHECK(!memcmp(ram + (DATA - BASE) + 208, "xy\0", 3));
 	CHECK_EQ(virtq_slice(&chain, false, 3, 2, slice), 2);
 	CHECK_EQ(slice[0].iov_len, 1);
 }
