@@ -215,6 +215,7 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	free_file(&boot->module);
 
 	add_devices(machine);
+	machine_pci_create(machine, &config->pci);
 	if (tpz_vm_create_with(dev, &vm, &machine->vm))
 		errx(STATUS_CANNOT, "%s", tpz_error());
 	set_slots(machine);
@@ -225,6 +226,7 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 
 void machine_destroy(struct machine *machine)
 {
+	machine_pci_destroy(machine);
 	tpz_vcpu_close(&machine->vcpu);
 	tpz_vm_close(&machine->vm);
 	tpz_mem_free(&machine->memory);
@@ -244,6 +246,7 @@ void machine_start_thread(struct machine *machine)
 	struct sigaction action = { .sa_handler = kicked };
 	int error;
 
+	machine_pci_start(machine);
 	sigaction(VCPU_KICK, &action, NULL);	/* without SA_RESTART */
 	error = pthread_create(&machine->thread, NULL, vcpu_thread, machine);
 	if (error)

@@ -19,6 +19,7 @@
 #include "devices/ports.h"
 #include "devices/reset.h"
 #include "devices/serial.h"
+#include "machine_pci.h"
 #include "tpz.h"
 
 /**
@@ -34,6 +35,7 @@ struct machine_config {
 	enum tpz_mem_kind memory_kind;
 	uint64_t traps;
 	uint64_t timer_cycles;
+	struct machine_pci_config pci;
 };
 
 /**
@@ -70,6 +72,7 @@ struct machine {
 	struct debug_exit debug_exit;
 	struct reset reset;
 	struct port61 port61;
+	struct machine_pci pci;
 
 	pthread_t thread;
 	sem_t go;

@@ -15,6 +15,19 @@ static void answer_io(struct machine *machine)
 	ports_access(&machine->ports, io->port, io->bytes, io->count, io->in, machine->vcpu.data);
 }
 
+static void answer_mmio(struct machine *machine)
+{
+	const struct tpz_run *run = machine->vcpu.run;
+	const struct tpz_run_mmio *mmio = &run->mmio;
+
+	if (machine->pci.present)
+		mmio_access(&machine->pci.mmio, mmio->gpa, mmio->bytes, mmio->write, machine->vcpu.data);
+	else
+		machine_end(machine, STATUS_MEMORY, true, "the guest %s guest-physical address %#llx at rip %#llx, where it has no memory",
+			    mmio->write ? "wrote to" : "read from", (unsigned long long)mmio->gpa,
+			    (unsigned long long)run->rip);
+}
+
 static void end_by_memory(struct machine *machine)
 {
 	const struct tpz_run *run = machine->vcpu.run;
@@ -58,6 +71,9 @@ static void answer(struct machine *machine)
 	switch (run->reason) {
 	case TPZ_EXIT_IO:
 		answer_io(machine);
+		break;
+	case TPZ_EXIT_MMIO:
+		answer_mmio(machine);
 		break;
 	case TPZ_EXIT_INTERRUPTED:
 		break;
