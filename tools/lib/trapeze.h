@@ -96,6 +96,22 @@ int tpz_vm_set_slot(const struct tpz_vm *vm, uint32_t slot, uint32_t flags, uint
  */
 int tpz_vm_irq_line(const struct tpz_vm *vm, uint32_t line, int level);
 
+/**
+ * tpz_vm_send_msi() - send a message-signalled interrupt
+ * @return the number of vCPUs that took it, or a negative errno value
+ */
+int tpz_vm_send_msi(const struct tpz_vm *vm, uint64_t address, uint32_t data);
+
+/**
+ * tpz_vm_irqfd_msi() - from now on each signal of the eventfd @fd is this message
+ */
+int tpz_vm_irqfd_msi(const struct tpz_vm *vm, int fd, uint64_t address, uint32_t data);
+
+/**
+ * tpz_vm_ioeventfd() - from now on (or, @remove, no more) the guest's writes of any width at @gpa signal @fd
+ */
+int tpz_vm_ioeventfd(const struct tpz_vm *vm, uint64_t gpa, int fd, int remove);
+
 enum tpz_mem_kind {
 	TPZ_MEM_ANON,		/* private anonymous memory; transparent huge pages if the host has them */
 	TPZ_MEM_MEMFD,		/* a sealed-size memory file, shareable by its descriptor */

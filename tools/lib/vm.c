@@ -72,6 +72,43 @@ int tpz_vm_irq_line(const struct tpz_vm *vm, uint32_t line, int level)
 	return tpz_call(vm->fd, TPZ_IRQ_LINE, &config, "TPZ_IRQ_LINE");
 }
 
+int tpz_vm_send_msi(const struct tpz_vm *vm, uint64_t address, uint32_t data)
+{
+	struct tpz_msi config = {
+		.size = sizeof(config),
+		.address = address,
+		.data = data,
+	};
+
+	return tpz_call(vm->fd, TPZ_SEND_MSI, &config, "TPZ_SEND_MSI");
+}
+
+int tpz_vm_irqfd_msi(const struct tpz_vm *vm, int fd, uint64_t address, uint32_t data)
+{
+	struct tpz_irqfd config = {
+		.size = sizeof(config),
+		.flags = TPZ_IRQFD_MSI,
+		.fd = fd,
+		.address = address,
+		.data = data,
+		.resample_fd = -1,
+	};
+
+	return tpz_call(vm->fd, TPZ_SET_IRQFD, &config, "TPZ_SET_IRQFD");
+}
+
+int tpz_vm_ioeventfd(const struct tpz_vm *vm, uint64_t gpa, int fd, int remove)
+{
+	struct tpz_ioeventfd config = {
+		.size = sizeof(config),
+		.flags = remove ? TPZ_IOEVENTFD_REMOVE : 0,
+		.address = gpa,
+		.fd = fd,
+	};
+
+	return tpz_call(vm->fd, TPZ_SET_IOEVENTFD, &config, "TPZ_SET_IOEVENTFD");
+}
+
 /* Maps @bytes at a multiple of 2 MiB: reserves that much more address space, then gives the ends back */
 static void *map_aligned(size_t bytes, int flags, int fd)
 {

@@ -28,6 +28,9 @@ static const int calls[] = {
 	SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(tgkill), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
 	SCMP_SYS(rseq), SCMP_SYS(set_robust_list),
+	/* disks and entropy */
+	SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(pwrite64), SCMP_SYS(fdatasync), SCMP_SYS(fallocate),
+	SCMP_SYS(getrandom),
 	/* time, where the vDSO has none */
 	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(clock_nanosleep),
 	/* memory; new mappings below */
@@ -36,7 +39,7 @@ static const int calls[] = {
 
 /* The only ioctls, whatever the file */
 static const unsigned long ioctls[] = {
-	TPZ_RUN, TPZ_IRQ_LINE, TPZ_GET_STATE, TCGETS, TCSETS, TCSETSW, TCSETSF,
+	TPZ_RUN, TPZ_IRQ_LINE, TPZ_SEND_MSI, TPZ_SET_IRQFD, TPZ_SET_IOEVENTFD, TPZ_GET_STATE, TCGETS, TCSETS, TCSETSW, TCSETSF,
 };
 
 static int add_rules(scmp_filter_ctx filter)

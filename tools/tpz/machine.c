@@ -244,6 +244,7 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	free_file(&boot->module);
 
 	add_devices(machine);
+	machine_pci_create(machine, &config->pci);
 	if (tpz_vm_create_with(dev, &vm, &machine->vm))
 		errx(STATUS_CANNOT, "%s", tpz_error());
 	set_slots(machine);
@@ -257,6 +258,7 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 
 void machine_destroy(struct machine *machine)
 {
+	machine_pci_destroy(machine);
 	for (unsigned int i = 0; i < machine->boot.processors; i++)
 		tpz_vcpu_close(&machine->processors[i].vcpu);
 	tpz_vm_close(&machine->vm);
@@ -277,6 +279,7 @@ void machine_start_threads(struct machine *machine)
 	struct sigaction action = { .sa_handler = kicked };
 	int error;
 
+	machine_pci_start(machine);
 	sigaction(VCPU_KICK, &action, NULL);	/* without SA_RESTART */
 	for (unsigned int i = 0; i < machine->boot.processors; i++) {
 		struct processor *processor = &machine->processors[i];

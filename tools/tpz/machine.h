@@ -19,6 +19,7 @@
 #include "devices/ports.h"
 #include "devices/reset.h"
 #include "devices/serial.h"
+#include "machine_pci.h"
 #include "tpz.h"
 
 /**
@@ -36,6 +37,7 @@ struct machine_config {
 	uint64_t traps;
 	uint64_t timer_cycles;
 	unsigned int sockets, cores, threads;
+	struct machine_pci_config pci;
 };
 
 /**
@@ -83,6 +85,7 @@ struct machine {
 	struct debug_exit debug_exit;
 	struct reset reset;
 	struct port61 port61;
+	struct machine_pci pci;
 
 	sem_t go;
 	int notify;

@@ -19,6 +19,8 @@ enum {
 	OPT_TIMER_CYCLES,
 	OPT_STAT,
 	OPT_MODULE,
+	OPT_DISK,
+	OPT_RNG,
 };
 
 static const struct argp_option options[] = {
@@ -28,6 +30,8 @@ static const struct argp_option options[] = {
 	{ "append", 'a', "TEXT", 0, "The kernel's command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "memory", 'm', "SIZE", 0, "The guest's memory: a number with K, M or G, alone it counts MiB (default: 256M)", 0 },
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
+	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A raw image or block device as virtio disk: vda, the next one vdb; ro: read-only", 0 },
+	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
 	{ 0, 0, NULL, 0, "Less often needed:", 1 },
@@ -156,6 +160,19 @@ static void set_kernel(struct argp_state *state, struct machine_config *machine,
 	machine->kernel = name;
 }
 
+static void add_disk(struct argp_state *state, struct machine_pci_config *pci, char *arg)
+{
+	size_t length = strlen(arg);
+
+	if (pci->disks == DISKS_MAX)
+		argp_error(state, "more than %d disks", DISKS_MAX);
+	if (length > 3 && !strcmp(arg + length - 3, ",ro")) {
+		arg[length - 3] = 0;
+		pci->disk[pci->disks].readonly = true;
+	}
+	pci->disk[pci->disks++].name = arg;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run_options *run = state->input;
@@ -183,6 +200,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		run->timeout_ns = parse_seconds(state, "--timeout", arg);
+		return 0;
+	case OPT_DISK:
+		add_disk(state, &machine->pci, arg);
+		return 0;
+	case OPT_RNG:
+		machine->pci.rng = true;
 		return 0;
 	case OPT_STAT:
 		run->stat = true;

@@ -28,15 +28,19 @@ static void answer_io(struct processor *processor)
 	pthread_mutex_unlock(&machine->devices_lock);
 }
 
-/* No device of ours is in memory */
-static void end_by_mmio(struct processor *processor)
+static void answer_mmio(struct processor *processor)
 {
+	struct machine *machine = processor->machine;
 	const struct tpz_run *run = processor->vcpu.run;
+	const struct tpz_run_mmio *mmio = &run->mmio;
 
-	end_by_processor(processor, STATUS_MEMORY,
-			 "the guest %s guest-physical address %#llx at rip %#llx, where it has no memory to %s",
-			 run->mmio.write ? "wrote to" : "read from", (unsigned long long)run->mmio.gpa,
-			 (unsigned long long)run->rip, run->mmio.write ? "write" : "read");
+	if (machine->pci.present)
+		mmio_access(&machine->pci.mmio, mmio->gpa, mmio->bytes, mmio->write, processor->vcpu.data);
+	else
+		end_by_processor(processor, STATUS_MEMORY,
+				 "the guest %s guest-physical address %#llx at rip %#llx, where it has no memory to %s",
+				 mmio->write ? "wrote to" : "read from", (unsigned long long)mmio->gpa,
+				 (unsigned long long)run->rip, mmio->write ? "write" : "read");
 }
 
 static void end_by_memory(struct processor *processor)
@@ -84,7 +88,7 @@ static void answer(struct processor *processor)
 		answer_io(processor);
 		break;
 	case TPZ_EXIT_MMIO:
-		end_by_mmio(processor);
+		answer_mmio(processor);
 		break;
 	case TPZ_EXIT_INTERRUPTED:
 		break;

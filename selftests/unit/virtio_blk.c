@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The virtio block and entropy devices with all below them, driven by registers and rings as a guest's driver does it.
+ */
+#include <asm/types.h>
+
+#include "../lib/ktap.c"
+
+#include "../../tools/devices/guestmem.c"
+#include "../../tools/devices/mmio.c"
+#include "../../tools/devices/msix.c"
+#include "../../tools/devices/ports.c"
+#include "../../tools/devices/pci.c"
+#include "../../tools/devices/virtq.c"
+#include "../../tools/devices/virtio_pci.c"
+#define process process_rng
+#include "../../tools/devices/virtio_rng.c"
+#undef process
+#define process process_blk
+#include "../../tools/devices/virtio_blk.c"
+#undef process
+
+#define RAM		0x40000
+#define RING		0x1000		/* desc, avail and used follow at pages */
+#define DATA		0x10000
+#define SIZE		16
+#define BAR		PCI_WINDOW
+#define DISK		(64 * 1024)
+
+static _Alignas(4096) uint8_t ram[RAM];
+static struct guest_memory memory;
+static struct port_space ports;
+static struct mmio_space mmio;
+static struct pci_bus bus;
+static struct virtio_blk blk;
+static struct virtio_device rng, *device;
+static unsigned int messages, lines, next_descriptor;
+static uint16_t offered;
+static FILE *disk;
+
+static int send_msi(void *arg, uint64_t address, uint32_t data)
+{
+	__atomic_add_fetch(&messages, 1, __ATOMIC_SEQ_CST);
+	return 1;
+}
+
+static void set_line(void *arg, unsigned int line, bool level)
+{
+	__atomic_store_n(&lines, level, __ATOMIC_SEQ_CST);
+}
+
+static struct virtio_host host = { .memory = &memory, .msix = { .send = send_msi } };
+
+static uint64_t load(uint64_t offset, unsigned int bytes)
+{
+	uint64_t value = 0;
+
+	mmio_access(&mmio, BAR + offset, bytes, false, &value);
+	return value;
+}
+
+static void store(uint64_t offset, unsigned int bytes, uint64_t value)
+{
+	mmio_access(&mmio, BAR + offset, bytes, true, &value);
+}
+
+static void free_all(void *arg)
+{
+	virtio_free(device);
+	ports_free(&ports);
+	if (disk)
+		fclose(disk);
+	disk = NULL;
+}
+
+static void new_machine(void)
+{
+	memset(ram, 0, sizeof(ram));
+	memory = (struct guest_memory){ 0 };
+	messages = lines = next_descriptor = 0;
+	offered = 0;
+	CHECK_EQ(guest_memory_add(&memory, 0, RAM, ram), 0);
+	CHECK_EQ(ports_init(&ports), 0);
+	mmio_init(&mmio);
+	CHECK_EQ(pci_init(&bus, &ports, &mmio, set_line, NULL), 0);
+}
+
+static void new_disk(bool readonly)
+{
+	new_machine();
+	disk = tmpfile();
+	CHECK(disk);
+	CHECK_EQ(ftruncate(fileno(disk), DISK), 0);
+	CHECK_EQ(virtio_blk_init(&blk, &host, fileno(disk), DISK, readonly, 2), 0);
+	device = &blk.virtio;
+	CHECK_EQ(virtio_add(device, &bus), 0);
+	ktap_defer(free_all, NULL);
+}
+
+/* Reset to DRIVER_OK, as virtio 1.2, 3.1.1 orders it */
+static void start(unsigned int queue, bool msix)
+{
+	store(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	memset(ram + RING, 0, 0x4000);
+	offered = next_descriptor = 0;
+	store(VIRTIO_PCI_COMMON_STATUS, 1, 3);
+	store(VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
+	store(VIRTIO_PCI_COMMON_GF, 4, 1);
+	store(VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
+	store(VIRTIO_PCI_COMMON_GF, 4, device->features & ~(1ULL << VIRTIO_RING_F_EVENT_IDX));
+	store(VIRTIO_PCI_COMMON_STATUS, 1, 11);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 11);
+	if (msix) {
+		uint32_t address = 0x80000000 | 1 << 11 | 0x40, value = 0x80000000;
+
+		ports_access(&ports, 0xcf8, 4, 1, false, &address);
+		ports_access(&ports, 0xcfc, 4, 1, false, &value);
+		store(AT_TABLE + 16, 8, 0xfee00000);
+		store(AT_TABLE + 24, 8, 0x51);
+	}
+	store(VIRTIO_PCI_COMMON_Q_SELECT, 2, queue);
+	store(VIRTIO_PCI_COMMON_Q_MSIX, 2, 1);
+	store(VIRTIO_PCI_COMMON_Q_SIZE, 2, SIZE);
+	store(VIRTIO_PCI_COMMON_Q_DESCLO, 8, RING);
+	store(VIRTIO_PCI_COMMON_Q_AVAILLO, 4, RING + 0x1000);
+	store(VIRTIO_PCI_COMMON_Q_USEDLO, 4, RING + 0x2000);
+	store(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	store(VIRTIO_PCI_COMMON_STATUS, 1, 15);
+}
+
+static void buffer(uint64_t gpa, uint32_t bytes, uint16_t flags)
+{
+	struct vring_desc *desc = (struct vring_desc *)(ram + RING) + next_descriptor % SIZE;
+
+	next_descriptor++;
+	*desc = (struct vring_desc){ gpa, bytes, flags, next_descriptor % SIZE };
+}
+
+/* Offers @head, kicks, and waits for its answer; @return whether it came, or the device needs a reset */
+static bool go(unsigned int queue, uint16_t head)
+{
+	uint16_t *avail = (uint16_t *)(ram + RING + 0x1000);
+	volatile uint16_t *used = (uint16_t *)(ram + RING + 0x2000);
+
+	avail[2 + offered % SIZE] = head;
+	__atomic_store_n(&avail[1], ++offered, __ATOMIC_RELEASE);
+	store(AT_NOTIFY + NOTIFY_BYTES * queue, 2, queue);
+	for (int i = 0; i < 5000; i++) {
+		if (__atomic_load_n(&used[1], __ATOMIC_ACQUIRE) == offered)
+			return true;
+		if (load(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET)
+			return false;
+		usleep(1000);
+	}
+	FAIL("no answer");
+}
+
+static uint8_t request(uint32_t type, uint64_t sector, uint32_t bytes, bool in)
+{
+	struct virtio_blk_outhdr header = { .type = type, .sector = sector };
+	uint16_t head = next_descriptor % SIZE;
+
+	memcpy(ram + DATA, &header, sizeof(header));
+	ram[DATA + 100] = 0xee;
+	buffer(DATA, sizeof(header), VRING_DESC_F_NEXT);
+	if (bytes)
+		buffer(DATA + 0x1000, bytes, VRING_DESC_F_NEXT | (in ? VRING_DESC_F_WRITE : 0));
+	buffer(DATA + 100, 1, VRING_DESC_F_WRITE);
+	CHECK(go(0, head));
+	return ram[DATA + 100];
+}
+
+static void configuration(void)
+{
+	new_disk(false);
+	CHECK_EQ(load(AT_DEVICE, 8), DISK / 512);
+	CHECK_EQ(load(AT_DEVICE + 34, 2), 2);
+	CHECK_EQ(load(AT_DEVICE + 1000, 4), 0);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_NUMQ, 2), 2);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_Q_SIZE, 2), VIRTQ_SIZE_MAX);
+	store(VIRTIO_PCI_COMMON_Q_SELECT, 2, 2);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
+	/* Without VERSION_1, or with a feature not offered, no FEATURES_OK */
+	store(VIRTIO_PCI_COMMON_STATUS, 1, 11);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 3);
+	store(VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
+	store(VIRTIO_PCI_COMMON_GF, 4, 0x80000001);
+	store(VIRTIO_PCI_COMMON_STATUS, 1, 11);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 3);
+	store(VIRTIO_PCI_COMMON_Q_MSIX, 2, 77);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_Q_MSIX, 2), 0);
+	store(VIRTIO_PCI_COMMON_MSIX, 2, 77);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_MSIX, 2), NO_VECTOR);
+}
+
+static void reads_and_writes(void)
+{
+	char name[21] = { 0 };
+
+	new_disk(false);
+	start(0, true);
+	memset(ram + DATA + 0x1000, 0x5a, 4096);
+	CHECK_EQ(request(VIRTIO_BLK_T_OUT, 8, 4096, false), VIRTIO_BLK_S_OK);
+	CHECK_EQ(request(VIRTIO_BLK_T_FLUSH, 0, 0, false), VIRTIO_BLK_S_OK);
+	memset(ram + DATA + 0x1000, 0, 4096);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, 8, 4096, true), VIRTIO_BLK_S_OK);
+	for (int i = 0; i < 4096; i++)
+		CHECK_EQ(ram[DATA + 0x1000 + i], 0x5a);
+	for (int i = 0; __atomic_load_n(&messages, __ATOMIC_SEQ_CST) < 3 && i < 5000; i++)
+		usleep(1000);		/* the message follows the used index */
+	CHECK_EQ(__atomic_load_n(&messages, __ATOMIC_SEQ_CST), 3);
+	CHECK_EQ(request(VIRTIO_BLK_T_GET_ID, 0, 20, true), VIRTIO_BLK_S_OK);
+	memcpy(name, ram + DATA + 0x1000, 20);
+	CHECK_STR(name, ID);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, DISK / 512 - 1, 512, true), VIRTIO_BLK_S_OK);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, DISK / 512 - 1, 1024, true), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, ~0ULL, 512, true), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(request(VIRTIO_BLK_T_OUT, ~0ULL >> 9, 1024, false), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(request(VIRTIO_BLK_T_OUT, 0, 511, false), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(request(99, 0, 512, true), VIRTIO_BLK_S_UNSUPP);
+}
+
+static void discards(void)
+{
+	struct virtio_blk_discard_write_zeroes range = { 8, 4, 0 };
+
+	new_disk(false);
+	start(0, true);
+	memset(ram + DATA + 0x1000, 0x5a, 4096);
+	CHECK_EQ(request(VIRTIO_BLK_T_OUT, 8, 4096, false), VIRTIO_BLK_S_OK);
+	memcpy(ram + DATA + 0x1000, &range, sizeof(range));
+	CHECK_EQ(request(VIRTIO_BLK_T_WRITE_ZEROES, 0, sizeof(range), false), VIRTIO_BLK_S_OK);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, 8, 4096, true), VIRTIO_BLK_S_OK);
+	CHECK_EQ(ram[DATA + 0x1000], 0);
+	CHECK_EQ(ram[DATA + 0x1000 + 2047], 0);
+	CHECK_EQ(ram[DATA + 0x1000 + 2048], 0x5a);
+	memcpy(ram + DATA + 0x1000, &range, sizeof(range));
+	CHECK_EQ(request(VIRTIO_BLK_T_DISCARD, 0, sizeof(range), false), VIRTIO_BLK_S_OK);
+	range.sector = ~0ULL;
+	memcpy(ram + DATA + 0x1000, &range, sizeof(range));
+	CHECK_EQ(request(VIRTIO_BLK_T_DISCARD, 0, sizeof(range), false), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(request(VIRTIO_BLK_T_DISCARD, 0, 15, false), VIRTIO_BLK_S_UNSUPP);
+	range.flags = ~0U;
+	memcpy(ram + DATA + 0x1000, &range, sizeof(range));
+	CHECK_EQ(request(VIRTIO_BLK_T_WRITE_ZEROES, 0, sizeof(range), false), VIRTIO_BLK_S_UNSUPP);
+}
+
+static void read_only(void)
+{
+	new_disk(true);
+	start(0, false);
+	CHECK_EQ(request(VIRTIO_BLK_T_OUT, 0, 512, false), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(request(VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, 0, 512, true), VIRTIO_BLK_S_OK);
+	/* No MSI-X: the line, until the status is read */
+	while (!__atomic_load_n(&lines, __ATOMIC_SEQ_CST))
+		usleep(1000);
+	CHECK_EQ(load(AT_ISR, 1) & 1, 1);
+}
+
+static void broken_and_reset(void)
+{
+	new_disk(false);
+	start(1, true);
+	buffer(RAM - 8, 16, 0);
+	CHECK(!go(1, 0));
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 15 | VIRTIO_CONFIG_S_NEEDS_RESET);
+	start(0, true);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, 0, 512, true), VIRTIO_BLK_S_OK);
+	buffer(DATA, 4, VRING_DESC_F_NEXT);	/* no whole header */
+	buffer(DATA + 100, 1, VRING_DESC_F_WRITE);
+	CHECK(!go(0, next_descriptor % SIZE - 2));
+	/* Rings that are nowhere */
+	start(0, true);
+	store(VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
+	store(VIRTIO_PCI_COMMON_Q_DESCLO, 8, ~0xfULL);
+	store(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 15 | VIRTIO_CONFIG_S_NEEDS_RESET);
+	start(0, true);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, 0, 512, true), VIRTIO_BLK_S_OK);
+}
+
+/* Any register written with anything, at any time: the device answers after a reset */
+static void random_registers(void)
+{
+	new_disk(false);
+	srandom(1);
+	for (int i = 0; i < 100000; i++) {
+		static const uint64_t parts[] = { AT_COMMON, AT_COMMON, AT_COMMON, AT_ISR, AT_DEVICE, AT_NOTIFY, AT_TABLE, AT_PENDING };
+		uint64_t offset = parts[random() % 8] + random() % 72;
+		unsigned int bytes = 1 << random() % 4;
+
+		if (random() % 4)
+			store(offset, bytes, random() % 3 ? random() % 64 : (uint64_t)random() << 13);
+		else
+			load(offset, bytes);
+	}
+	start(0, true);
+	CHECK_EQ(request(VIRTIO_BLK_T_IN, 0, 512, true), VIRTIO_BLK_S_OK);
+}
+
+static void entropy(void)
+{
+	unsigned int zeroes = 0;
+
+	new_machine();
+	CHECK_EQ(virtio_rng_init(&rng, &host), 0);
+	device = &rng;
+	CHECK_EQ(virtio_add(device, &bus), 0);
+	ktap_defer(free_all, NULL);
+	start(0, true);
+	buffer(DATA, 64, VRING_DESC_F_WRITE);
+	CHECK(go(0, 0));
+	for (int i = 0; i < 64; i++)
+		zeroes += !ram[DATA + i];
+	CHECK_LT(zeroes, 32);
+	CHECK_EQ(*(uint32_t *)(ram + RING + 0x2000 + 8), 64);
+	CHECK_EQ(ram[DATA + 64], 0);
+}
+
+static const struct ktap_case cases[] = {
+	{ "configuration and features", configuration },
+	{ "reads, writes, flushes, and their bounds", reads_and_writes },
+	{ "discards and zeroes", discards },
+	{ "a read-only disk, and INTx", read_only },
+	{ "what breaks a queue needs a reset, and a reset mends it", broken_and_reset },
+	{ "100,000 random register accesses", random_registers },
+	{ "the entropy device", entropy },
+};
+KTAP_MAIN(cases)
