@@ -153,11 +153,12 @@ static long create_vm(void __user *u)
 	struct tpz_create_vm c;
 	struct tpz_vm *vm;
 	u32 usize;
-	int fd, ret = COPY_IN(c, u, 0, &usize);
+	int fd, ret = COPY_IN(c, u, TPZ_VM_NO_HYPERVISOR, &usize);
 
 	if (ret)
 		return ret;
 	options = (struct tpz_vm_options) {
+		.flags = c.flags,
 		.devices = c.devices,
 		.traps = c.traps,
 		.timer_cycles = c.timer_cycles,

@@ -22,9 +22,11 @@ static atomic64_t last_id;
 
 static int check_options(const struct tpz_vm_options *o)
 {
-	if (o->devices & ~TPZ_DEVICES_PC || o->traps & ~TPZ_TRAPS_ALL)
+	if (o->flags & ~TPZ_VM_NO_HYPERVISOR || o->devices & ~TPZ_DEVICES_PC || o->traps & ~TPZ_TRAPS_ALL)
 		return -EINVAL;
 	if ((o->devices & TPZ_DEVICE_PIC) && !(o->devices & TPZ_DEVICE_LAPIC))
+		return -EINVAL;
+	if ((o->flags & TPZ_VM_NO_HYPERVISOR) && (o->devices & TPZ_DEVICE_KVMCLOCK))
 		return -EINVAL;
 	if (!!(o->traps & TPZ_TRAP_TIMER) != !!o->timer_cycles || o->timer_cycles > U32_MAX)
 		return -EINVAL;
@@ -64,6 +66,7 @@ struct tpz_vm *tpz_vm_create(const struct tpz_vm_options *options)
 	vm->id = atomic64_inc_return(&last_id);
 	vm->domain = vm->id;
 	vm->devices = options->devices;
+	vm->hidden = options->flags & TPZ_VM_NO_HYPERVISOR;
 	vm->traps = options->traps;
 	vm->timer_cycles = options->timer_cycles;
 	vm->tsc_offset = -rdtsc();
