@@ -251,6 +251,7 @@ struct tpz_vm {
 	struct kref ref;		/* (a) held by the VM file and each vCPU file */
 	struct mm_struct *mm;		/* (c) the creator's; grabbed (mm_count), not held (mm_users) */
 	u64 devices;			/* (c) TPZ_DEVICE_* */
+	bool hidden;			/* (c) TPZ_VM_NO_HYPERVISOR */
 	u64 traps;			/* (c) TPZ_TRAP_* */
 	u64 timer_cycles;		/* (c) */
 	u32 domain;			/* (c) trust domain: predictors are flushed between two of them */
@@ -311,6 +312,13 @@ struct tpz_vcpu {
 	u64 apic_base;
 	u64 kvm_system_time;
 	u64 kvm_wall_clock;
+	struct {			/* time/steal.c */
+		u64 msr;
+		u64 told_ns;		/* what the guest was told */
+		u64 seen_ns;		/* the thread's run delay then */
+		pid_t thread;		/* whose */
+		bool stale;		/* the guest's structure is to be written anew */
+	} steal;
 
 	struct preempt_notifier notifier;
 	struct tpz_run *run;		/* TPZ_RUN_BYTES, shared with the launcher: READ_ONCE, then validate */

@@ -154,13 +154,14 @@ static long create_vm(void __user *u)
 	struct tpz_create_vm c;
 	struct tpz_vm *vm;
 	u32 usize;
-	int fd, ret = COPY_IN(c, u, 0, &usize);
+	int fd, ret = COPY_IN(c, u, TPZ_VM_NO_HYPERVISOR, &usize);
 
 	if (ret)
 		return ret;
 	if (c.pad)
 		return -EINVAL;
 	options = (struct tpz_vm_options) {
+		.flags = c.flags,
 		.devices = c.devices,
 		.traps = c.traps,
 		.timer_cycles = c.timer_cycles,

@@ -177,7 +177,7 @@ enum tpz_next tpz_exit_slow(struct tpz_vcpu *v)
 
 /* ---- MSRs: each layer has a table of its own */
 
-static const struct tpz_msr *const msr_tables[] = { tpz_cpu_msrs, tpz_time_msrs, tpz_apic_msrs };
+static const struct tpz_msr *const msr_tables[] = { tpz_cpu_msrs, tpz_time_msrs, tpz_steal_msrs, tpz_apic_msrs };
 
 static const struct tpz_msr *find_msr(u32 index)
 {

@@ -9,6 +9,7 @@
 #include <linux/cc_platform.h>
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/types.h>
 #include <asm/desc_defs.h>
@@ -98,6 +99,23 @@ static inline void tpz_host_interrupt(int cpu)
 /* Before VMXON, and after VMXOFF: CR4.VMXE, and Intel PT's driver is told. @keep: beyond this stretch of interrupts off */
 void tpz_host_vmx_begin(bool keep);
 void tpz_host_vmx_end(bool kept);
+
+/* ---- the scheduler's account */
+
+static inline bool tpz_host_keeps_run_delay(void)
+{
+	return IS_ENABLED(CONFIG_SCHED_INFO);
+}
+
+/* Nanoseconds that the calling thread has waited for a CPU in its life */
+static inline u64 tpz_host_run_delay(void)
+{
+#ifdef CONFIG_SCHED_INFO
+	return current->sched_info.run_delay;
+#else
+	return 0;
+#endif
+}
 
 /* ---- other users of the CPU's virtualization */
 

@@ -341,6 +341,7 @@ static int prepare(struct tpz_vcpu *v)
 	smp_mb__after_atomic();		/* then look: tpz_vm_kill() has them the other way round */
 	if (test_and_clear_bit(TPZ_REQ_CLOCK, &v->requests))
 		tpz_clock_update(v);
+	tpz_steal_update(v);
 	if (unlikely(test_and_clear_bit(TPZ_REQ_STEP, &v->requests)))
 		return report_step(v);
 	if (unlikely(init_waits(v)))

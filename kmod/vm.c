@@ -41,11 +41,15 @@ static int set_topology(struct tpz_topology *t, const struct tpz_vm_options *o)
 
 static int check_options(const struct tpz_vm_options *o)
 {
-	if (o->devices & ~(TPZ_DEVICES_PC | TPZ_DEVICE_IOAPIC | TPZ_DEVICE_PIT) || o->traps & ~TPZ_TRAPS_ALL)
+	if (o->flags & ~TPZ_VM_NO_HYPERVISOR || o->traps & ~TPZ_TRAPS_ALL)
+		return -EINVAL;
+	if (o->devices & ~(TPZ_DEVICES_PC | TPZ_DEVICE_IOAPIC | TPZ_DEVICE_PIT))
 		return -EINVAL;
 	if ((o->devices & (TPZ_DEVICE_PIC | TPZ_DEVICE_IOAPIC)) && !(o->devices & TPZ_DEVICE_LAPIC))
 		return -EINVAL;
 	if ((o->devices & TPZ_DEVICE_PIT) && !(o->devices & (TPZ_DEVICE_PIC | TPZ_DEVICE_IOAPIC)))
+		return -EINVAL;
+	if ((o->flags & TPZ_VM_NO_HYPERVISOR) && (o->devices & TPZ_DEVICE_KVMCLOCK))
 		return -EINVAL;
 	if (!!(o->traps & TPZ_TRAP_TIMER) != !!o->timer_cycles || o->timer_cycles > U32_MAX)
 		return -EINVAL;
@@ -104,6 +108,7 @@ struct tpz_vm *tpz_vm_create(const struct tpz_vm_options *options)
 	vm->id = atomic64_inc_return(&last_id);
 	vm->domain = vm->id;
 	vm->devices = options->devices;
+	vm->hidden = options->flags & TPZ_VM_NO_HYPERVISOR;
 	vm->traps = options->traps;
 	vm->topology = topology;
 	vm->timer_cycles = options->timer_cycles;

@@ -14,6 +14,7 @@
  * struct tpz_vm_options - what a VM is created with, checked
  */
 struct tpz_vm_options {
+	u32 flags;
 	u64 devices;
 	u64 traps;
 	u64 timer_cycles;

@@ -472,6 +472,33 @@ static void bad_topologies(void)
 	}
 }
 
+/* Hidden: no bit, no leaf of a hypervisor's answers; everything else is as before */
+static void no_hypervisor_is_told(void)
+{
+	struct vcpu *plain = vm_with_vcpu(.devices = TPZ_DEVICE_LAPIC | TPZ_DEVICE_PIC);
+	struct vcpu *hidden = vm_with_vcpu(.devices = TPZ_DEVICE_LAPIC | TPZ_DEVICE_PIC, .flags = TPZ_VM_NO_HYPERVISOR);
+	struct tpz_cpuid_entry all[MAX_QUESTIONS], left[MAX_QUESTIONS];
+	int count = get_table(plain, all, MAX_QUESTIONS), n = 0;
+	const struct regs beyond = guest_cpuid(hidden, 0x3fffffff, 0);
+
+	CHECK_EQ(guest_cpuid(plain, 1, 0).r[ECX] >> 31, 1);
+	CHECK_EQ(guest_cpuid(hidden, 1, 0).r[ECX] >> 31, 0);
+	for (__u32 leaf = 0x40000000; leaf <= 0x40000101; leaf++) {
+		const struct regs answer = guest_cpuid(hidden, leaf, 0);
+
+		for (int i = 0; i < 4; i++)
+			CHECK_EQ(answer.r[i], beyond.r[i]);	/* as any leaf that nobody has */
+	}
+	for (int i = 0; i < count; i++) {
+		if (all[i].leaf == 1)
+			all[i].ecx &= ~(1U << 31);
+		if (all[i].leaf >> 28 != 4)
+			all[n++] = all[i];
+	}
+	CHECK_EQ(get_table(hidden, left, MAX_QUESTIONS), n);
+	CHECK(!memcmp(all, left, n * sizeof(*all)));
+}
+
 static const struct ktap_case cases[] = {
 	{ "the table is what the guest sees", the_table_is_what_the_guest_sees },
 	{ "a short array is filled, and no more", a_short_array_is_filled_and_no_more },
@@ -483,6 +510,7 @@ static const struct ktap_case cases[] = {
 	{ "promises are kept", promises_are_kept },
 	{ "one thread of one core", one_thread_of_one_core },
 	{ "signatures", signatures },
+	{ "no hypervisor is told where the launcher hides it", no_hypervisor_is_told },
 	{ "OSXSAVE and OSPKE follow CR4", osxsave_and_ospke_follow_cr4 },
 	{ "sizes of XSAVE's area follow XCR0", xsave_sizes_follow_xcr0 },
 	{ "the topology that was asked for", topology },

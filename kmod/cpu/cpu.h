@@ -41,6 +41,9 @@ bool tpz_ioeventfd_port(struct tpz_vcpu *v, u16 port, unsigned int bytes, const 
 u64 tpz_guest_tsc(const struct tpz_vcpu *v);
 void tpz_set_guest_tsc(struct tpz_vcpu *v, u64 tsc);
 int tpz_check_kvm_msr(u32 index, u64 value);
+bool tpz_steal_valid(const struct tpz_vcpu *v, u64 msr);
+void tpz_steal_get_state(const struct tpz_vcpu *v, struct tpz_pv *pv);
+void tpz_steal_set_state(struct tpz_vcpu *v, const struct tpz_pv *pv);
 
 #define TPZ_NO_ERROR	(-1L)
 
@@ -186,6 +189,7 @@ struct tpz_msr {
 
 extern const struct tpz_msr tpz_cpu_msrs[];	/* the processor's own; ends with first > last */
 extern const struct tpz_msr tpz_time_msrs[];	/* time/ */
+extern const struct tpz_msr tpz_steal_msrs[];
 extern const struct tpz_msr tpz_apic_msrs[];	/* irq/ */
 
 int tpz_msr_read(struct tpz_vcpu *v, u32 index, u64 *value, bool may_sleep);	/* exit.c */

@@ -42,8 +42,8 @@ bool tpz_cpuid_find(const struct tpz_vcpu *v, u32 leaf, u32 subleaf, u32 regs[4]
 	const struct tpz_cpuid_entry *e;
 
 	memset(regs, 0, 4 * sizeof(*regs));
-	if (!t->amd && (leaf > t->max_extended || (leaf > t->max_basic && leaf < 0x40000000) ||
-			 (leaf > 0x4fffffff && leaf < 0x80000000)))
+	if (!t->amd && (leaf > t->max_extended || (leaf > t->max_basic && leaf < 0x80000000 &&
+						    (v->vm->hidden || leaf >> 28 != 4))))
 		leaf = t->max_basic;
 	e = lookup(t, leaf, subleaf);
 	if (e->leaf != leaf)

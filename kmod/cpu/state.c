@@ -86,6 +86,7 @@ static void get_all(struct tpz_vcpu *v, struct tpz_state *st)
 	st->debug.dr7 = s->dr7;
 	get_msrs(v, &st->msrs);
 	get_events(v, &st->events);
+	tpz_steal_get_state(v, &st->pv);
 }
 
 /* The groups of @groups from @from */
@@ -103,6 +104,8 @@ static void merge(struct tpz_state *to, const struct tpz_state *from, u64 groups
 		to->msrs = from->msrs;
 	if (groups & TPZ_STATE_EVENTS)
 		to->events = from->events;
+	if (groups & TPZ_STATE_PV)
+		to->pv = from->pv;
 }
 
 static int refuse(struct tpz_state *st, u64 group, const char *why)
@@ -249,6 +252,8 @@ static void set_all(struct tpz_vcpu *v, const struct tpz_state *st)
 		set_debug(v, &st->debug);
 	if (st->groups & TPZ_STATE_EVENTS)
 		set_events(v, &st->events);
+	if (st->groups & TPZ_STATE_PV)
+		tpz_steal_set_state(v, &st->pv);
 }
 
 static int check_whole(struct tpz_vcpu *v, struct tpz_state *st)

@@ -184,6 +184,16 @@ RULE(kvm_wall_clock)
 	return !tpz_check_kvm_msr(MSR_KVM_WALL_CLOCK_NEW, k->st->msrs.kvm_wall_clock);
 }
 
+RULE(kvm_steal_time)
+{
+	return tpz_steal_valid(k->v, k->st->pv.kvm_steal_time);
+}
+
+RULE(pv_spare)
+{
+	return !memchr_inv(k->st->pv.spare, 0, sizeof(k->st->pv.spare));
+}
+
 static const struct rule register_rules[] = {
 	{ TPZ_STATE_DEBUG, "dr6", "bits 63 to 32 must be 0", dr6_width },
 	{ TPZ_STATE_DEBUG, "dr7", "bits 63 to 32 must be 0", dr7_width },
@@ -194,6 +204,8 @@ static const struct rule register_rules[] = {
 	{ TPZ_STATE_MSRS,  "apic_base", "not a state of this local APIC", apic_base },
 	{ TPZ_STATE_MSRS,  "kvm_system_time", "a reserved bit is set", kvm_system_time },
 	{ TPZ_STATE_MSRS,  "kvm_wall_clock", "a reserved bit is set", kvm_wall_clock },
+	{ TPZ_STATE_PV,	   "kvm_steal_time", "a reserved bit is set, or the guest has no such MSR", kvm_steal_time },
+	{ TPZ_STATE_PV,	   "spare", "must be 0", pv_spare },
 	{}
 };
 

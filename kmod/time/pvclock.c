@@ -94,29 +94,25 @@ void tpz_clock_destroy(struct tpz_vm *vm)
 
 /* ------------------------------------------------------------------ guest memory */
 
-/*
- * Writes a structure whose first word is a version: odd while the rest changes, then the next even number. Going on
- * from the version that stands there, as the guest may have seen it.
- */
-static int write_versioned(struct tpz_vm *vm, u64 gpa, void *structure, size_t bytes)
+int tpz_write_versioned(struct tpz_vm *vm, u64 gpa, void *structure, size_t bytes, size_t version_at)
 {
-	u32 *version = structure;
+	u32 *version = structure + version_at;
 	int err;
 
-	err = tpz_mem_read(vm, gpa, version, sizeof(*version));
+	err = tpz_mem_read(vm, gpa + version_at, version, sizeof(*version));
 	if (err)
 		return err;
 	*version |= 1;
-	err = tpz_mem_write(vm, gpa, version, sizeof(*version));
+	err = tpz_mem_write(vm, gpa + version_at, version, sizeof(*version));
 	if (err)
 		return err;
 	smp_wmb();	/* odd before the new contents: readers on other CPUs of the guest */
-	err = tpz_mem_write(vm, gpa + sizeof(*version), version + 1, bytes - sizeof(*version));
+	err = tpz_mem_write(vm, gpa, structure, bytes);
 	if (err)
 		return err;
 	smp_wmb();	/* the contents before even */
 	*version += 1;
-	return tpz_mem_write(vm, gpa, version, sizeof(*version));
+	return tpz_mem_write(vm, gpa + version_at, version, sizeof(*version));
 }
 
 static u8 clock_flags(void)
@@ -141,7 +137,7 @@ static int write_clock(struct tpz_vcpu *v, u64 gpa)
 	follow_host(clock);
 	info.tsc_timestamp = clock->base_tsc + v->tsc_offset;
 	info.system_time = clock->base_ns;
-	err = write_versioned(v->vm, gpa, &info, sizeof(info));
+	err = tpz_write_versioned(v->vm, gpa, &info, sizeof(info), offsetof(struct pvclock_vcpu_time_info, version));
 	mutex_unlock(&clock->lock);
 	return err;
 }
@@ -159,7 +155,7 @@ static int write_wall_clock(struct tpz_vcpu *v, u64 gpa)
 	mutex_unlock(&clock->lock);
 	wall.sec = div_u64_rem(at_zero, NSEC_PER_SEC, &nsec);
 	wall.nsec = nsec;
-	return write_versioned(v->vm, gpa, &wall, sizeof(wall));
+	return tpz_write_versioned(v->vm, gpa, &wall, sizeof(wall), offsetof(struct pvclock_wall_clock, version));
 }
 
 /*

@@ -28,6 +28,14 @@ u64 tpz_tsc_to_ns(u64 cycles);					/* host = guest frequency */
 
 /* ---- pvclock.c */
 
+/**
+ * tpz_write_versioned() - a structure that the guest reads under a version: odd while the rest changes, then the next even one
+ * @structure: its contents; its version is filled in here, going on from the one that stands in guest memory
+ * @version_at: offset of the version (a u32)
+ * Return: 0, or as tpz_mem_write(). May sleep.
+ */
+int tpz_write_versioned(struct tpz_vm *vm, u64 gpa, void *structure, size_t bytes, size_t version_at);
+
 int tpz_clock_create(struct tpz_vm *vm);	/* nothing without TPZ_DEVICE_KVMCLOCK */
 void tpz_clock_destroy(struct tpz_vm *vm);
 int tpz_check_kvm_msr(u32 index, u64 value);			/* 0 or -EINVAL: for the state group */
@@ -37,5 +45,16 @@ int tpz_check_kvm_msr(u32 index, u64 value);			/* 0 or -EINVAL: for the state gr
  * Context: the vCPU's thread. May sleep.
  */
 void tpz_clock_update(struct tpz_vcpu *v);
+
+/* ---- steal.c */
+
+/**
+ * tpz_steal_update() - tell the guest what has been stolen since it was last told
+ * Context: the vCPU's thread, before an entry. May sleep.
+ */
+void tpz_steal_update(struct tpz_vcpu *v);
+bool tpz_steal_valid(const struct tpz_vcpu *v, u64 msr);	/* may the MSR have this value in a state that user space sets? */
+void tpz_steal_get_state(const struct tpz_vcpu *v, struct tpz_pv *pv);
+void tpz_steal_set_state(struct tpz_vcpu *v, const struct tpz_pv *pv);
 
 #endif /* TPZ_TIME_H */

@@ -225,7 +225,7 @@ void *vm_add_memory(struct vm *vm, __u32 slot, __u64 gpa, __u64 bytes, __u32 fla
 struct vm *vm_create_with(struct vm_options options)
 {
 	struct tpz_create_vm create = {
-		.size = sizeof(create), .devices = options.devices,
+		.size = sizeof(create), .flags = options.flags, .devices = options.devices,
 		.traps = options.traps, .timer_cycles = options.timer_cycles,
 		.sockets = options.sockets,
 		.cores = options.cores,

@@ -51,6 +51,7 @@ struct vm {
 };
 
 struct vm_options {
+	__u32 flags;		/* TPZ_VM_* */
 	__u64 devices;
 	__u64 traps;
 	__u64 timer_cycles;

@@ -291,8 +291,13 @@ int pci_add(struct pci_bus *bus, struct pci_device *device)
 int pci_init(struct pci_bus *bus, struct port_space *ports, struct mmio_space *mmio,
 	     void (*set_line)(void *arg, unsigned int line, bool level), void *arg)
 {
-	struct port_device device = {
-		.name = "pci", .first = CONFIG_ADDRESS, .count = 8, .max_bytes = 4,
+	/* Byte accesses at 0xcf9 are the reset control register's (reset.c) */
+	struct port_device address = {
+		.name = "pci-address", .first = CONFIG_ADDRESS, .count = 1, .max_bytes = 4,
+		.in = read_port, .out = write_port, .device = bus,
+	};
+	struct port_device data = {
+		.name = "pci-data", .first = CONFIG_DATA, .count = 4, .max_bytes = 4,
 		.in = read_port, .out = write_port, .device = bus,
 	};
 	struct mmio_range ecam = {
@@ -308,7 +313,7 @@ int pci_init(struct pci_bus *bus, struct port_space *ports, struct mmio_space *m
 	bus->arg = arg;
 	bus->next_bar = PCI_WINDOW;
 	pci_device_init(&bus->bridge, "host-bridge", BRIDGE_VENDOR, BRIDGE_DEVICE, BRIDGE_CLASS, 0, 0);
-	if (ports_add(ports, &device) || mmio_add(mmio, &ecam))
+	if (ports_add(ports, &address) || ports_add(ports, &data) || mmio_add(mmio, &ecam))
 		return -1;
 	return pci_add(bus, &bus->bridge);
 }

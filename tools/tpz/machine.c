@@ -96,7 +96,6 @@ static void add_devices(struct machine *machine)
 		serial_device(&machine->serial, SERIAL_PORT),
 		cmos_device(&machine->cmos),
 		debug_exit_device(&machine->debug_exit),
-		port61_device(&machine->port61),
 	};
 
 	if (ports_init(&machine->ports))
@@ -211,7 +210,7 @@ static void number_processors(struct boot *boot, const struct machine_config *co
 void machine_create(struct machine *machine, int dev, const struct machine_config *config)
 {
 	struct tpz_create_vm vm = {
-		.devices = TPZ_DEVICES_PC,
+		.devices = TPZ_DEVICES_PC | TPZ_DEVICE_IOAPIC | TPZ_DEVICE_PIT,
 		.traps = config->traps,
 		.timer_cycles = config->timer_cycles,
 		.sockets = config->sockets,

@@ -192,8 +192,11 @@ struct tpz_feature {
 #define TPZ_TRAP_STEP		(1ULL << 10)	/* each instruction (monitor trap flag): to user space */
 #define TPZ_TRAPS_ALL		((1ULL << 11) - 1)
 
+#define TPZ_VM_NO_HYPERVISOR	(1U << 0)	/* CPUID tells of no hypervisor: neither bit nor leaves; not with KVMCLOCK */
+
 /**
  * struct tpz_create_vm - TPZ_CREATE_VM
+ * @flags: TPZ_VM_*
  * @devices: TPZ_DEVICE_*
  * @traps: TPZ_TRAP_*; -EOPNOTSUPP where the CPU lacks one
  * @timer_cycles: with TPZ_TRAP_TIMER: guest TSC cycles between two ticks; 1 to 2^32-1
@@ -203,7 +206,7 @@ struct tpz_feature {
  */
 struct tpz_create_vm {
 	__u32 size;
-	__u32 flags;		/* must be 0 */
+	__u32 flags;
 	__u64 devices;
 	__u64 traps;
 	__u64 timer_cycles;
@@ -531,7 +534,8 @@ struct tpz_run {
 #define TPZ_STATE_FPU		(1ULL << 5)
 #define TPZ_STATE_EVENTS	(1ULL << 6)
 #define TPZ_STATE_LAPIC		(1ULL << 7)
-#define TPZ_STATE_ALL		((1ULL << 8) - 1)
+#define TPZ_STATE_PV		(1ULL << 8)
+#define TPZ_STATE_ALL		((1ULL << 9) - 1)
 
 /* Indices of struct tpz_regs.gpr: the architecture's register numbers */
 enum tpz_gpr {
@@ -654,6 +658,13 @@ struct tpz_lapic {
 	__u64 timer_left_ns;	/* one-shot and periodic mode: time to the next tick; 0: stopped */
 };
 
+/* What a guest has agreed on with its hypervisor, beyond its clock (struct tpz_msrs) */
+struct tpz_pv {
+	__u64 kvm_steal_time;	/* MSR 0x4b564d03 */
+	__u64 stolen_ns;	/* what the guest was told so far */
+	__u64 spare[6];		/* must be 0 */
+};
+
 /**
  * struct tpz_state - TPZ_GET_STATE, TPZ_SET_STATE: any groups of a vCPU's state in one call
  * @groups: TPZ_STATE_*: which groups below are read or set
@@ -679,6 +690,7 @@ struct tpz_state {
 	struct tpz_msrs msrs;
 	struct tpz_events events;
 	struct tpz_lapic lapic;
+	struct tpz_pv pv;
 };
 
 struct tpz_cpuid_entry {

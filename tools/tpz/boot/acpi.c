@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ACPI tables of a machine with its processors' local APICs and the 8259 pair: root pointer, table of
- * tables, and the interrupt description. Without the last Linux takes the machine for one without
+ * The ACPI tables of a machine with its processors' local APICs, an I/O APIC and the 8259 pair: root pointer, table
+ * of tables, and the interrupt description. Without the last Linux takes the machine for one without
  * local APIC and never starts its timer. There is no FADT and no DSDT: nothing here is power-managed.
  */
 #include <string.h>
@@ -9,8 +9,12 @@
 #include "boot.h"
 
 #define LAPIC_ADDRESS		0xfee00000
+#define IOAPIC_ADDRESS		0xfec00000
+#define TIMER_PIN		2	/* of the I/O APIC: where the 8254's line 0 comes in */
 #define MADT_PCAT_COMPAT	1	/* an 8259 pair is there too */
 #define MADT_LAPIC		0
+#define MADT_IOAPIC		1
+#define MADT_OVERRIDE		2
 #define MADT_LAPIC_ENABLED	1
 
 #define OEM_ID			"TRAPEZ"
@@ -49,6 +53,22 @@ struct acpi_madt {
 	struct acpi_header header;
 	uint32_t lapic_address;
 	uint32_t flags;
+	struct {
+		uint8_t type;
+		uint8_t length;
+		uint8_t id;
+		uint8_t reserved;
+		uint32_t address;
+		uint32_t first_line;
+	} __attribute__((packed)) ioapic;
+	struct {
+		uint8_t type;
+		uint8_t length;
+		uint8_t bus;
+		uint8_t source;
+		uint32_t line;
+		uint16_t flags;
+	} __attribute__((packed)) timer;
 	struct {
 		uint8_t type;
 		uint8_t length;
@@ -94,6 +114,8 @@ uint64_t boot_put_acpi(struct boot *boot)
 	struct acpi_madt madt = {
 		.lapic_address = LAPIC_ADDRESS,
 		.flags = MADT_PCAT_COMPAT,
+		.ioapic = { MADT_IOAPIC, sizeof(madt.ioapic), .address = IOAPIC_ADDRESS },
+		.timer = { MADT_OVERRIDE, sizeof(madt.timer), .line = TIMER_PIN },
 	};
 	const size_t madt_bytes = offsetof(struct acpi_madt, lapic) + boot->processors * sizeof(madt.lapic[0]);
 
