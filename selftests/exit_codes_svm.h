@@ -136,6 +136,6 @@
 	N(0xa4, 0xa4, "no CPU of the lab has TLBSYNC")					\
 	N(0xa5, 0xa5, "no CPU of the lab tells bus locks")				\
 	N(0xa6, 0xa6, "no CPU of the lab has this intercept")				\
-	X(0x400, "mov (%rdi), %eax", .reason = TPZ_EXIT_NPF, .ends = TPZ_EXIT_MEMORY, .many = true) \
+	X(0x400, "mov (%rdi), %eax", .reason = TPZ_EXIT_NPF, .ends = TPZ_EXIT_MMIO, .many = true) \
 	N(0x401, 0x402, "AVIC is not used")						\
 	N(0x403, 0x403, ENCRYPTED)

@@ -49,7 +49,7 @@
 	N(43, 45, UNUSED_PART)								\
 	X(46, "sidt (%rbx)", .reason = TPZ_EXIT_DT_ACCESS, .traps = TPZ_TRAP_DT)	\
 	X(47, "str %eax", .reason = TPZ_EXIT_DT_ACCESS, .traps = TPZ_TRAP_DT)		\
-	X(48, "mov (%rdi), %eax", .reason = TPZ_EXIT_NPF, .ends = TPZ_EXIT_MEMORY, .many = true) \
+	X(48, "mov (%rdi), %eax", .reason = TPZ_EXIT_NPF, .ends = TPZ_EXIT_MMIO, .many = true) \
 	N(49, 49, "the nested page table is well formed, or the VM is dead")		\
 	X(50, "invept (%rbx), %rcx", .reason = TPZ_EXIT_VIRT_INSN)			\
 	X(51, "rdtscp", .reason = TPZ_EXIT_RDTSCP, .traps = TPZ_TRAP_TSC)		\

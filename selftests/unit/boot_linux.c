@@ -257,10 +257,19 @@ static void acpi_tables(void)
 
 	madt = boot_at(boot, xsdt->table[0], sizeof(*madt));
 	CHECK(!memcmp(madt->header.signature, "APIC", 4));
-	CHECK_EQ(madt->header.length, 44 + 3 * 8);
+	CHECK_EQ(madt->header.length, 44 + 12 + 10 + 3 * 8);
 	CHECK_EQ(sum(boot, xsdt->table[0], madt->header.length), 0);
 	CHECK_GE(xsdt->table[0], rsdp->xsdt + 44);
 	CHECK_EQ(madt->flags, 1U);
+	CHECK_EQ(madt->ioapic.type, 1);
+	CHECK_EQ(madt->ioapic.length, 12);
+	CHECK_EQ(madt->ioapic.address, 0xfec00000U);
+	CHECK_EQ(madt->ioapic.first_line, 0U);
+	CHECK_EQ(madt->timer.type, 2);
+	CHECK_EQ(madt->timer.length, 10);
+	CHECK_EQ(madt->timer.source, 0);
+	CHECK_EQ(madt->timer.line, 2U);
+	CHECK_EQ(madt->timer.flags, 0);
 	for (unsigned int i = 0; i < 3; i++) {
 		CHECK_EQ(madt->lapic[i].type, 0);
 		CHECK_EQ(madt->lapic[i].length, 8);

@@ -9,7 +9,6 @@
 
 #include "../../tools/devices/cmos.c"
 #include "../../tools/devices/debugexit.c"
-#include "../../tools/devices/port61.c"
 #include "../../tools/devices/ports.c"
 #include "../../tools/devices/reset.c"
 #include "../../tools/devices/serial.c"
@@ -414,20 +413,6 @@ static void ends_of_a_run(void)
 	CHECK_EQ(host.resets, 3U);
 }
 
-static void system_control_port(void)
-{
-	static struct port61 port61;
-	struct port_device device = port61_device(&port61);
-	uint32_t first;
-
-	new_ports();
-	CHECK_EQ(ports_add(&ports, &device), 0);
-	out(0x61, 1, 0xff);
-	first = in(0x61, 1);
-	CHECK_EQ(first & 0xcf, 0x0fU);		/* no parity error, no channel check */
-	CHECK_EQ(in(0x61, 1) ^ first, 0x30U);	/* refresh and timer go on */
-}
-
 /* ------------------------------------------------------------------ the console's keys */
 
 static enum console_command type(struct console *console, const char *typed, const char *rest)
@@ -470,7 +455,6 @@ static const struct ktap_case cases[] = {
 	{ "16550: a full queue, flow control", serial_flow_control },
 	{ "clock", clock_tells_the_time },
 	{ "ports that end a run", ends_of_a_run },
-	{ "port 0x61", system_control_port },
 	{ "escape keys", escape_keys },
 };
 KTAP_MAIN(cases)

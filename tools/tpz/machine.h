@@ -15,7 +15,6 @@
 #include "boot/boot.h"
 #include "devices/cmos.h"
 #include "devices/debugexit.h"
-#include "devices/port61.h"
 #include "devices/ports.h"
 #include "devices/reset.h"
 #include "devices/serial.h"
@@ -84,7 +83,6 @@ struct machine {
 	struct cmos cmos;
 	struct debug_exit debug_exit;
 	struct reset reset;
-	struct port61 port61;
 	struct machine_pci pci;
 
 	sem_t go;
