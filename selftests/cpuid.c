@@ -336,7 +336,8 @@ static void signatures(void)
 	check_signature(plain, 0x40000100, 0x40000101, "TrapezeTrap");
 	check_signature(kvm, 0x40000100, 0x40000101, "TrapezeTrap");
 	CHECK_EQ(guest_cpuid(plain, 0x40000001, 0).r[EAX], 0);
-	CHECK_EQ(guest_cpuid(kvm, 0x40000001, 0).r[EAX], 1 << 24 | 1 << 3 | 1 << 1 | 1 << 0);
+	CHECK_EQ(guest_cpuid(kvm, 0x40000001, 0).r[EAX],
+		 1 << 24 | (access("/proc/self/schedstat", F_OK) ? 0 : 1 << 5) | 1 << 3 | 1 << 1 | 1 << 0);
 	CHECK_EQ(guest_cpuid(kvm, 0x40000001, 0).r[EDX], 0);
 	CHECK_EQ(guest_cpuid(plain, 0x40000010, 0).r[EAX], khz);
 	CHECK_EQ(guest_cpuid(plain, 0x15, 0).r[ECX], khz * 1000);
