@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include "vm.h"
 
+#include <unistd.h>
+
 #define UD	6
 #define NONE	GUEST_NO_FAULT
 
