@@ -46,7 +46,7 @@ plan 11
 dd if=/dev/urandom of=/tmp/disk bs=512 count=$SECTORS 2>/dev/null
 dd if=/dev/urandom of=/tmp/readonly bs=512 count=2048 2>/dev/null
 readonly_sum=$(md5sum </tmp/readonly)
-(cat /guest/initrd; cd / && find lib/modules/"$(uname -r)" | cpio -o -H newc 2>/dev/null) >/tmp/initrd
+(cat /guest/initrd; cd / && { echo lib; find lib/modules; } | cpio -o -H newc 2>/dev/null) >/tmp/initrd
 
 mkfifo $IN
 : >$OUT
