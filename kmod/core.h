@@ -237,6 +237,13 @@ enum tpz_request {
 	TPZ_REQ_SIPI,		/* so has a start-up message after it; v->sipi_vector is its vector */
 };
 
+/* The interrupt in service, and the flag in guest memory by which the guest may end it (pv/eoi.c) */
+enum tpz_eoi {
+	TPZ_EOI_BY_EXIT,	/* the flag is clear, and nothing has happened that asks for another look */
+	TPZ_EOI_CONSIDER,	/* the flag is clear; the next entry looks whether it may be set */
+	TPZ_EOI_PROMISED,	/* it was set by the last entry; what stands there now is to be looked at first */
+};
+
 enum tpz_mode { TPZ_OUTSIDE, TPZ_IN_GUEST };
 
 /* Sockets, cores in each, threads in each core; and how an APIC identifier is divided into the three */
@@ -293,6 +300,7 @@ struct tpz_vcpu {
 	struct rcuwait wait;		/* (a) where HLT sleeps */
 	atomic_t nmi_pending;		/* (a) 0 or 1 */
 	u8 sipi_vector;			/* (a) written before TPZ_REQ_SIPI is set */
+	bool kicked;			/* (a) KVM_HC_KICK_CPU: the next HLT ends at once */
 
 	struct mutex lock;		/* held by the thread inside an ioctl of this vCPU */
 
@@ -319,6 +327,10 @@ struct tpz_vcpu {
 		pid_t thread;		/* whose */
 		bool stale;		/* the guest's structure is to be written anew */
 	} steal;
+	struct {			/* pv/eoi.c */
+		u64 msr;
+		u8 state;		/* enum tpz_eoi */
+	} eoi;
 
 	struct preempt_notifier notifier;
 	struct tpz_run *run;		/* TPZ_RUN_BYTES, shared with the launcher: READ_ONCE, then validate */

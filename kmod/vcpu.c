@@ -14,6 +14,7 @@
 #include "host.h"
 #include "host_guest.h"
 #include "irq/irq.h"
+#include "pv/pv.h"
 #include "time/time.h"
 #include "vm.h"
 #include "watch/meters.h"
@@ -125,6 +126,7 @@ static void choose_event(struct tpz_vcpu *v)
 		if (vector < 0)
 			return;
 		v->event = (struct tpz_event) { .valid = true, .type = TPZ_EVENT_INTR, .vector = vector };
+		tpz_eoi_consider(v);
 		tpz_count(&v->m->injected_interrupts);
 	}
 }
@@ -140,6 +142,8 @@ static void deliver(struct tpz_vcpu *v)
 	choose_event(v);
 	if (v->event.valid)
 		tpz_hw->inject(v, &v->event);
+	if (unlikely(v->eoi.state == TPZ_EOI_CONSIDER))
+		tpz_eoi_promise(v);
 	open_windows(v);
 }
 

@@ -230,7 +230,7 @@ static void state_refused(void)
 		CHECK_EQ(state.bad_group, TPZ_STATE_PV);
 	}
 	state.pv.kvm_steal_time = 0;
-	state.pv.spare[5] = 1;
+	state.pv.spare[3] = 1;
 	CHECK_ERR(ioctl(vcpu->fd, TPZ_SET_STATE, &state), EINVAL);
 	CHECK(strstr(state.bad_field, "spare"));
 }

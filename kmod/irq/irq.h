@@ -94,6 +94,15 @@ int tpz_apic_pending(struct tpz_vcpu *v);
  */
 int tpz_apic_accept(struct tpz_vcpu *v);
 
+/**
+ * tpz_apic_sole_edge() - is one interrupt in service, edge-triggered, and does none wait? Then its end matters to nobody
+ * but the local APIC, and only before the next one comes. Context: the vCPU's thread
+ */
+bool tpz_apic_sole_edge(const struct tpz_vcpu *v);
+
+/* The guest has ended the interrupt in service, otherwise than by its EOI register. Context: the vCPU's thread */
+void tpz_apic_ended(struct tpz_vcpu *v);
+
 /* CR8 is a window on the task priority. For a vCPU that has a local APIC */
 void tpz_apic_set_cr8(struct tpz_vcpu *v);
 
