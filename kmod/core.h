@@ -232,6 +232,7 @@ enum tpz_request {
 	TPZ_REQ_EVENT,		/* an interrupt line, timer or NMI has news */
 	TPZ_REQ_CLOCK,		/* rewrite the paravirtual clock page */
 	TPZ_REQ_DEAD,		/* the VM was killed */
+	TPZ_REQ_BACK,		/* its guest's steal time structure says that it is away: tpz_steal_update() */
 	TPZ_REQ_STEP,		/* TPZ_TRAP_STEP: an instruction that the module carried out is to be reported */
 	TPZ_REQ_INIT,		/* INIT has come: tpz_cpu_take_init() */
 	TPZ_REQ_SIPI,		/* so has a start-up message after it; v->sipi_vector is its vector */
@@ -281,6 +282,7 @@ struct tpz_vm {
 	bool dead;			/* (a) set once, READ_ONCE; why is complete before it */
 	atomic_t dying;			/* (a) who writes why */
 	char why[160];
+	u32 yield_turn;			/* (a) to whom a spinning vCPU last gave its CPU; likewise */
 	u32 lowest_turn;		/* (a) who took the last message of lowest priority; a hint, READ_ONCE */
 
 	struct list_head list;		/* (g) */
@@ -301,6 +303,8 @@ struct tpz_vcpu {
 	atomic_t nmi_pending;		/* (a) 0 or 1 */
 	u8 sipi_vector;			/* (a) written before TPZ_REQ_SIPI is set */
 	bool kicked;			/* (a) KVM_HC_KICK_CPU: the next HLT ends at once */
+	bool waits_for_cpu;		/* (a) its thread wants to run, and another one has its CPU; a hint, READ_ONCE */
+	struct task_struct *runner;	/* (a) the thread inside TPZ_RUN, or NULL; READ_ONCE under RCU */
 
 	struct mutex lock;		/* held by the thread inside an ioctl of this vCPU */
 
