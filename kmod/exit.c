@@ -94,7 +94,7 @@ static const struct {
 	[TPZ_EXIT_RDTSC]		= { tpz_on_rdtsc },
 	[TPZ_EXIT_RDTSCP]		= { tpz_on_rdtsc },
 	[TPZ_EXIT_RSM]			= { tpz_on_ud_insn },
-	[TPZ_EXIT_HYPERCALL]		= { tpz_on_hypercall },
+	[TPZ_EXIT_HYPERCALL]		= { tpz_on_hypercall_fast, tpz_on_hypercall },
 	[TPZ_EXIT_VIRT_INSN]		= { tpz_on_ud_insn },
 	[TPZ_EXIT_CR]			= { NULL, tpz_on_cr },
 	[TPZ_EXIT_DR]			= { tpz_on_dr },

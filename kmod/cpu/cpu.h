@@ -224,7 +224,6 @@ TPZ_HANDLER(tpz_on_wbinvd);
 TPZ_HANDLER(tpz_on_invlpg);
 TPZ_HANDLER(tpz_on_invpcid);
 TPZ_HANDLER(tpz_on_rdtsc);			/* and RDTSCP */
-TPZ_HANDLER(tpz_on_pause);
 TPZ_HANDLER(tpz_on_rdrand);			/* and RDSEED */
 TPZ_HANDLER(tpz_on_npf);			/* mmio.c: tpz_mem_fault(), else the emulator, else TPZ_EXIT_MEMORY */
 

@@ -67,6 +67,13 @@ struct tpz_irq_message {
 int tpz_irq_deliver(struct tpz_vm *vm, const struct tpz_irq_message *m);
 
 /**
+ * tpz_irq_deliver_set() - the same for local APICs named one by one
+ * @ids: a bit for each identifier; those that are not there take nothing
+ * @m: its destination does not count; TPZ_IRQ_FIXED or TPZ_IRQ_NMI
+ */
+int tpz_irq_deliver_set(struct tpz_vm *vm, u64 ids, const struct tpz_irq_message *m);
+
+/**
  * tpz_ioapic_eoi() - a vCPU has ended the level-triggered interrupt @vector. Context: the vCPU's thread
  */
 void tpz_ioapic_eoi(struct tpz_vm *vm, u32 vector);

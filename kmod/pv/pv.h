@@ -51,8 +51,19 @@ bool tpz_eoi_settle(struct tpz_vcpu *v, bool may_sleep);
 
 bool tpz_eoi_valid(const struct tpz_vcpu *v, u64 msr);	/* in a state that user space sets */
 
-/* ---- hypercall.c */
+/* ---- yield.c */
 
-TPZ_HANDLER(tpz_on_hypercall);	/* fast: unknown numbers answer -ENOSYS (KVM's -1000), CPL > 0: -EPERM */
+/**
+ * tpz_yield_to() - the calling vCPU gives its CPU to another one of its VM that waits for one
+ * Return: false: that one does not wait. Context: the vCPU's thread; may sleep.
+ */
+bool tpz_yield_to(struct tpz_vcpu *v, struct tpz_vcpu *to);
+
+TPZ_HANDLER(tpz_on_pause);		/* slow: a vCPU that spins yields */
+
+/* ---- hypercall.c: unknown numbers answer -ENOSYS (KVM's -1000), CPL > 0: -EPERM */
+
+TPZ_HANDLER(tpz_on_hypercall_fast);
+TPZ_HANDLER(tpz_on_hypercall);		/* KVM_HC_SCHED_YIELD, which may sleep */
 
 #endif /* TPZ_PV_H */

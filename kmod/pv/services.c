@@ -13,11 +13,12 @@ u32 tpz_pv_features(const struct tpz_vm *vm)
 	if (!(vm->devices & TPZ_DEVICE_KVMCLOCK))
 		return 0;
 	features = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2) |
-		   BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) | BIT(KVM_FEATURE_NOP_IO_DELAY);
+		   BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) | BIT(KVM_FEATURE_NOP_IO_DELAY) |
+		   BIT(KVM_FEATURE_PV_SCHED_YIELD);
 	if (tpz_host_keeps_run_delay())
-		features |= BIT(KVM_FEATURE_STEAL_TIME);
+		features |= BIT(KVM_FEATURE_STEAL_TIME) | BIT(KVM_FEATURE_PV_TLB_FLUSH);
 	if (vm->devices & TPZ_DEVICE_LAPIC)
-		features |= BIT(KVM_FEATURE_PV_EOI);
+		features |= BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_UNHALT) | BIT(KVM_FEATURE_PV_SEND_IPI);
 	return features;
 }
 
