@@ -340,12 +340,13 @@ static struct tpz_vcpu_meters sum_of(const struct meters *meters, unsigned int n
 static struct tpz_vcpu_meters in_turn_at(uintptr_t guest)
 {
 	struct vm *vm = vm_create(.devices = TPZ_DEVICES_PC);
-	struct meters meters = meters_open(vm->id);
+	struct meters meters;
 
 	turn = 0;
 	crowd();
 	run_all_in(vm, 2, guest, guest);
 	CHECK_EQ(turn, 2 * TURNS);
+	meters = meters_open(vm->id);
 	return sum_of(&meters, 2);
 }
 
@@ -411,7 +412,7 @@ static void a_spinning_vcpu_yields(void)
 #define ENABLE		1
 #define PREEMPTED	1
 #define FLUSH		2
-#define SHOTS		200
+#define SHOTS		400
 #define ASLEEP		6		/* at most; vCPU 1 is awake */
 
 #define AREA(id)	(GUEST_FREE + 0x4000 + 128ULL * (id))		/* its steal time; then its flag of PV EOI */
@@ -433,7 +434,8 @@ static GUEST void shot(struct guest_frame *frame)
 {
 	bool ended = false;
 
-	asm volatile("invlpg (%0)" : : "r"((__u64)WINDOW) : "memory");
+	if (!done)		/* who was asleep all the time has nothing but the wish that was left for it */
+		asm volatile("invlpg (%0)" : : "r"((__u64)WINDOW) : "memory");
 	if (paravirtual)
 		asm volatile("btrl $0, %1" : "=@ccc"(ended), "+m"(*EOI_FLAG(id_of(frame))) : : "memory");
 	if (!ended)
@@ -454,9 +456,11 @@ static GUEST void announce(__u64 id)
 static GUEST __u32 target(__u64 id)
 {
 	announce(id);
+	if (id == 1)
+		sti();
 	while (!done)
 		if (id == 1)
-			window();
+			asm volatile("pause");
 		else
 			wait_for_interrupt();
 	GUEST_CHECK_EQ(look(), SHOTS);
@@ -531,8 +535,8 @@ static __u32 guest_features(void)
 static __u64 exits_of(bool with_services, unsigned int asleep)
 {
 	struct vm *vm = vm_create(.devices = TPZ_DEVICES_PC);
-	struct meters meters = meters_open(vm->id);
 	struct tpz_vcpu_meters m;
+	struct meters meters;
 
 	begin();
 	paravirtual = with_services;
@@ -540,6 +544,7 @@ static __u64 exits_of(bool with_services, unsigned int asleep)
 	memset(vm_host(vm, AREA(0)), 0, 128 * MAX_RUNNERS);
 	guest_on(VECTOR, shot);
 	run_all_in(vm, 2 + asleep, (uintptr_t)shooter, (uintptr_t)target);
+	meters = meters_open(vm->id);
 	m = sum_of(&meters, 2 + asleep);
 	if (with_services)
 		CHECK_GE(m.pv_flushes, asleep);
