@@ -232,9 +232,17 @@ enum tpz_request {
 	TPZ_REQ_EVENT,		/* an interrupt line, timer or NMI has news */
 	TPZ_REQ_CLOCK,		/* rewrite the paravirtual clock page */
 	TPZ_REQ_DEAD,		/* the VM was killed */
+	TPZ_REQ_BACK,		/* its guest's steal time structure says that it is away: tpz_steal_update() */
 	TPZ_REQ_STEP,		/* TPZ_TRAP_STEP: an instruction that the module carried out is to be reported */
 	TPZ_REQ_INIT,		/* INIT has come: tpz_cpu_take_init() */
 	TPZ_REQ_SIPI,		/* so has a start-up message after it; v->sipi_vector is its vector */
+};
+
+/* The interrupt in service, and the flag in guest memory by which the guest may end it (pv/eoi.c) */
+enum tpz_eoi {
+	TPZ_EOI_BY_EXIT,	/* the flag is clear, and nothing has happened that asks for another look */
+	TPZ_EOI_CONSIDER,	/* the flag is clear; the next entry looks whether it may be set */
+	TPZ_EOI_PROMISED,	/* it was set by the last entry; what stands there now is to be looked at first */
 };
 
 enum tpz_mode { TPZ_OUTSIDE, TPZ_IN_GUEST };
@@ -274,6 +282,7 @@ struct tpz_vm {
 	bool dead;			/* (a) set once, READ_ONCE; why is complete before it */
 	atomic_t dying;			/* (a) who writes why */
 	char why[160];
+	u32 yield_turn;			/* (a) to whom a spinning vCPU last gave its CPU; likewise */
 	u32 lowest_turn;		/* (a) who took the last message of lowest priority; a hint, READ_ONCE */
 
 	struct list_head list;		/* (g) */
@@ -293,6 +302,9 @@ struct tpz_vcpu {
 	struct rcuwait wait;		/* (a) where HLT sleeps */
 	atomic_t nmi_pending;		/* (a) 0 or 1 */
 	u8 sipi_vector;			/* (a) written before TPZ_REQ_SIPI is set */
+	bool kicked;			/* (a) KVM_HC_KICK_CPU: the next HLT ends at once */
+	bool waits_for_cpu;		/* (a) its thread wants to run, and another one has its CPU; a hint, READ_ONCE */
+	struct task_struct *runner;	/* (a) the thread inside TPZ_RUN, or NULL; READ_ONCE under RCU */
 
 	struct mutex lock;		/* held by the thread inside an ioctl of this vCPU */
 
@@ -319,6 +331,10 @@ struct tpz_vcpu {
 		pid_t thread;		/* whose */
 		bool stale;		/* the guest's structure is to be written anew */
 	} steal;
+	struct {			/* pv/eoi.c */
+		u64 msr;
+		u8 state;		/* enum tpz_eoi */
+	} eoi;
 
 	struct preempt_notifier notifier;
 	struct tpz_run *run;		/* TPZ_RUN_BYTES, shared with the launcher: READ_ONCE, then validate */

@@ -94,7 +94,7 @@ static const struct {
 	[TPZ_EXIT_RDTSC]		= { tpz_on_rdtsc },
 	[TPZ_EXIT_RDTSCP]		= { tpz_on_rdtsc },
 	[TPZ_EXIT_RSM]			= { tpz_on_ud_insn },
-	[TPZ_EXIT_HYPERCALL]		= { tpz_on_hypercall },
+	[TPZ_EXIT_HYPERCALL]		= { tpz_on_hypercall_fast, tpz_on_hypercall },
 	[TPZ_EXIT_VIRT_INSN]		= { tpz_on_ud_insn },
 	[TPZ_EXIT_CR]			= { NULL, tpz_on_cr },
 	[TPZ_EXIT_DR]			= { tpz_on_dr },
@@ -148,6 +148,9 @@ enum tpz_next tpz_exit_fast(struct tpz_vcpu *v)
 {
 	enum tpz_next next;
 
+	/* Handlers look at what is in service */
+	if (unlikely(v->eoi.state == TPZ_EOI_PROMISED) && !tpz_eoi_settle(v, false))
+		return TPZ_SLOW;
 	if (static_branch_unlikely(&tpz_decode_always))
 		tpz_decode_anyway(v);
 	if (v->exit.decode && !tpz_decode_exit(v, false, &next))
@@ -160,6 +163,13 @@ enum tpz_next tpz_exit_slow(struct tpz_vcpu *v)
 	handler *slow = handlers[v->exit.reason].slow;
 	enum tpz_next next;
 
+	/* The guest's flag could not be read without sleeping: nothing has been done about this exit yet */
+	if (unlikely(v->eoi.state == TPZ_EOI_PROMISED)) {
+		tpz_eoi_settle(v, true);
+		next = tpz_exit_fast(v);
+		if (next != TPZ_SLOW)
+			return next;
+	}
 	/* The instruction could not be read without sleeping, so the fast handler has not run yet */
 	if (unlikely(v->exit.decode)) {
 		if (!tpz_decode_exit(v, true, &next))
@@ -177,7 +187,7 @@ enum tpz_next tpz_exit_slow(struct tpz_vcpu *v)
 
 /* ---- MSRs: each layer has a table of its own */
 
-static const struct tpz_msr *const msr_tables[] = { tpz_cpu_msrs, tpz_time_msrs, tpz_steal_msrs, tpz_apic_msrs };
+static const struct tpz_msr *const msr_tables[] = { tpz_cpu_msrs, tpz_time_msrs, tpz_steal_msrs, tpz_eoi_msrs, tpz_apic_msrs };
 
 static const struct tpz_msr *find_msr(u32 index)
 {

@@ -117,6 +117,31 @@ static inline u64 tpz_host_run_delay(void)
 #endif
 }
 
+/* In a preempt notifier's sched_out: the calling thread would rather go on */
+static inline bool tpz_host_thread_runnable(void)
+{
+#ifdef TPZ_HAVE_TASK_IS_RUNNABLE
+	return task_is_runnable(current);
+#else
+	return current->on_rq;
+#endif
+}
+
+/**
+ * tpz_host_yield_to() - give this CPU to a thread that waits for one
+ * Return: false: it does not wait, or may not have it. Where the kernel lets no module choose, whoever is next may.
+ * Context: may sleep.
+ */
+static inline bool tpz_host_yield_to(struct task_struct *thread)
+{
+#ifdef TPZ_HAVE_YIELD_TO
+	return yield_to(thread, true) > 0;
+#else
+	yield();
+	return true;
+#endif
+}
+
 /* ---- other users of the CPU's virtualization */
 
 /**

@@ -14,6 +14,7 @@
 #include "host.h"
 #include "host_guest.h"
 #include "irq/irq.h"
+#include "pv/pv.h"
 #include "time/time.h"
 #include "vm.h"
 #include "watch/meters.h"
@@ -32,16 +33,23 @@ static void unload(struct tpz_vcpu *v)
 		tpz_hw->vcpu_put(v);
 	v->on_cpu = false;
 	v->cpu = -1;
+	tpz_steal_away(v);
 }
 
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
-	load(container_of(notifier, struct tpz_vcpu, notifier), cpu);
+	struct tpz_vcpu *v = container_of(notifier, struct tpz_vcpu, notifier);
+
+	WRITE_ONCE(v->waits_for_cpu, false);
+	load(v, cpu);
 }
 
 static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
-	unload(container_of(notifier, struct tpz_vcpu, notifier));
+	struct tpz_vcpu *v = container_of(notifier, struct tpz_vcpu, notifier);
+
+	unload(v);
+	WRITE_ONCE(v->waits_for_cpu, tpz_host_thread_runnable());
 }
 
 static struct preempt_ops preempt_ops = {
@@ -125,6 +133,7 @@ static void choose_event(struct tpz_vcpu *v)
 		if (vector < 0)
 			return;
 		v->event = (struct tpz_event) { .valid = true, .type = TPZ_EVENT_INTR, .vector = vector };
+		tpz_eoi_consider(v);
 		tpz_count(&v->m->injected_interrupts);
 	}
 }
@@ -140,6 +149,8 @@ static void deliver(struct tpz_vcpu *v)
 	choose_event(v);
 	if (v->event.valid)
 		tpz_hw->inject(v, &v->event);
+	if (unlikely(v->eoi.state == TPZ_EOI_CONSIDER))
+		tpz_eoi_promise(v);
 	open_windows(v);
 }
 
@@ -258,7 +269,7 @@ static bool wakes(struct tpz_vcpu *v)
 		return true;
 	return v->activity == TPZ_ACTIVITY_HLT &&
 	       (v->event.valid || debug_trap_due(v) ||
-		(atomic_read(&v->nmi_pending) && !v->s.nmi_blocked) ||
+		(atomic_read(&v->nmi_pending) && !v->s.nmi_blocked) || READ_ONCE(v->kicked) ||
 		(v->apic && (v->s.rflags & X86_EFLAGS_IF) && tpz_apic_pending(v) >= 0));
 }
 
@@ -294,6 +305,7 @@ static int leave_halt(struct tpz_vcpu *v)
 		tpz_cpu_take_init(v);
 	else if (v->activity == TPZ_ACTIVITY_HLT)
 		v->activity = TPZ_ACTIVITY_RUN;
+	WRITE_ONCE(v->kicked, false);	/* the guest looks for itself why it was woken */
 	return 1;
 }
 
@@ -341,7 +353,6 @@ static int prepare(struct tpz_vcpu *v)
 	smp_mb__after_atomic();		/* then look: tpz_vm_kill() has them the other way round */
 	if (test_and_clear_bit(TPZ_REQ_CLOCK, &v->requests))
 		tpz_clock_update(v);
-	tpz_steal_update(v);
 	if (unlikely(test_and_clear_bit(TPZ_REQ_STEP, &v->requests)))
 		return report_step(v);
 	if (unlikely(init_waits(v)))
@@ -353,6 +364,7 @@ static int prepare(struct tpz_vcpu *v)
 	}
 	if (unlikely(READ_ONCE(v->vm->dead)))
 		return report_dead(v);
+	tpz_steal_update(v);		/* last: it was away while it was halted */
 	return unlikely(!READ_ONCE(v->on_cpu)) ? wait_for_cpu(v) : 1;
 }
 
@@ -397,9 +409,11 @@ int tpz_vcpu_run(struct tpz_vcpu *v)
 	v->user_exit = false;
 	v->left_tsc = rdtsc();
 	v->exit.reason = TPZ_EXIT_INTERRUPTED;	/* until an exit comes, what the host does is for the call itself */
+	WRITE_ONCE(v->runner, current);
 	ret = commit_answer(v);
 	if (ret == 1)
 		ret = loop(v);
+	WRITE_ONCE(v->runner, NULL);
 	if ((ret == -EINTR || ret == -ENOMEM) && !v->user_exit)
 		tpz_user_exit(v, TPZ_EXIT_INTERRUPTED);
 	tpz_meters_begin(v->m);

@@ -76,6 +76,18 @@ static inline void wait_for_interrupt(void)
 	asm volatile("sti; hlt; cli" : : : "memory");
 }
 
+/* What vCPUs count together, and waiting for it with the window for interrupts open now and then */
+static inline void add(volatile __u32 *value)
+{
+	__atomic_fetch_add(value, 1, __ATOMIC_SEQ_CST);
+}
+
+static inline void wait_until(volatile __u32 *value, __u32 least)
+{
+	while (*value < least)
+		window();
+}
+
 /* Is @vector's bit set in ISR, TMR or IRR? */
 static inline bool apic_bit(__u32 first, __u8 vector)
 {

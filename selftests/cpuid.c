@@ -331,15 +331,19 @@ static void check_signature(struct vcpu *vcpu, __u32 leaf, __u32 last, const cha
 static void signatures(void)
 {
 	struct vcpu *plain = vm_with_vcpu(), *kvm = vm_with_vcpu(.devices = TPZ_DEVICE_KVMCLOCK);
+	struct vcpu *pc = vm_with_vcpu(.devices = TPZ_DEVICES_PC);
 	const __u32 khz = device_info().tsc_khz;
+	const __u32 of_clock = 1 << 24 | (access("/proc/self/schedstat", F_OK) ? 0 : 1 << 9 | 1 << 5) |
+			       1 << 13 | 1 << 3 | 1 << 1 | 1 << 0;
 
 	check_signature(plain, 0x40000000, 0x40000010, "TrapezeTrap");
 	check_signature(kvm, 0x40000000, 0x40000010, "KVMKVMKVM\0\0");
 	check_signature(plain, 0x40000100, 0x40000101, "TrapezeTrap");
 	check_signature(kvm, 0x40000100, 0x40000101, "TrapezeTrap");
 	CHECK_EQ(guest_cpuid(plain, 0x40000001, 0).r[EAX], 0);
-	CHECK_EQ(guest_cpuid(kvm, 0x40000001, 0).r[EAX],
-		 1 << 24 | (access("/proc/self/schedstat", F_OK) ? 0 : 1 << 5) | 1 << 3 | 1 << 1 | 1 << 0);
+	/* Clock; where the scheduler keeps its account steal time and PV TLB flush; yield. Of the local APIC: EOI, unhalt, IPI */
+	CHECK_EQ(guest_cpuid(kvm, 0x40000001, 0).r[EAX], of_clock);
+	CHECK_EQ(guest_cpuid(pc, 0x40000001, 0).r[EAX], of_clock | 1 << 11 | 1 << 7 | 1 << 6);
 	CHECK_EQ(guest_cpuid(kvm, 0x40000001, 0).r[EDX], 0);
 	CHECK_EQ(guest_cpuid(plain, 0x40000010, 0).r[EAX], khz);
 	CHECK_EQ(guest_cpuid(plain, 0x15, 0).r[ECX], khz * 1000);

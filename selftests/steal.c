@@ -139,6 +139,102 @@ static void nothing_is_written_for_nothing(void)
 	CHECK_LT(waits, 100);
 }
 
+/* ------------------------------------------------------------------ away */
+
+#define PREEMPTED	1
+#define FLUSH		2
+#define LOOKS		4
+#define WINDOW		0x3f0000	/* the address whose translation changes */
+
+static volatile struct steal *structure(struct vcpu *vcpu)
+{
+	return vm_host(vcpu->vm, STEAL_GPA);
+}
+
+static GUEST __u32 come_and_go(void)
+{
+	wrmsr(MSR_STEAL, STEAL_GPA | ENABLE);
+	for (__u32 i = 0; i < LOOKS; i++) {
+		GUEST_CHECK_EQ(STEAL->preempted, 0);
+		outb(PORT_TEST, *(volatile __u8 *)WINDOW);
+	}
+	GUEST_CHECK_EQ(STEAL->preempted, 0);
+	return 0;
+}
+
+static void map(struct vcpu *vcpu, __u8 number)
+{
+	const __u64 page = STEAL_GPA + number * PAGE;
+
+	*(__u8 *)vm_host(vcpu->vm, page) = number;
+	*vm_pte(vcpu->vm, WINDOW) = page | (*vm_pte(vcpu->vm, WINDOW) & 0xfff);
+}
+
+static __u64 flushes(const struct meters *meters)
+{
+	return meters_read(meters, 0).pv_flushes;
+}
+
+/* In user space it is away. Who leaves a wish for a flush meanwhile is heard, whatever else stands there */
+static void away(void)
+{
+	struct vcpu *vcpu = vm_with_vcpu(.devices = TPZ_DEVICES_PC);
+	struct meters meters = meters_open(vcpu->vm->id);
+	volatile struct steal *steal = structure(vcpu);
+
+	run_delay();
+	steal->preempted = PREEMPTED;			/* of an earlier life */
+	map(vcpu, 1);
+	vcpu_start(vcpu, MODE_LONG, RING0, come_and_go, 0);
+	CHECK_EQ(vcpu_expect_out(vcpu, PORT_TEST), 1);
+	CHECK_EQ(steal->preempted, PREEMPTED);
+	CHECK_EQ(vcpu_expect_out(vcpu, PORT_TEST), 1);
+	CHECK_EQ(flushes(&meters), 0);
+
+	map(vcpu, 2);
+	steal->preempted |= FLUSH;
+	vcpu_get(vcpu, TPZ_STATE_ALL & ~TPZ_STATE_FPU);	/* comes by, and takes nothing away */
+	CHECK_EQ(steal->preempted, PREEMPTED | FLUSH);
+	CHECK_EQ(vcpu_expect_out(vcpu, PORT_TEST), 2);
+	CHECK_EQ(flushes(&meters), 1);
+	CHECK_EQ(steal->preempted, PREEMPTED);
+
+	map(vcpu, 3);
+	steal->preempted = 0xff;
+	CHECK_EQ(vcpu_expect_out(vcpu, PORT_TEST), 3);
+	CHECK_EQ(flushes(&meters), 2);
+	steal->preempted = 0;
+	CHECK_EQ(vcpu_finish(vcpu), 0);
+	CHECK_EQ(flushes(&meters), 2);
+}
+
+/* What the memory says that a state comes with */
+static void away_moves(void)
+{
+	struct vcpu *vcpu = vm_with_vcpu(.devices = TPZ_DEVICES_PC);
+	struct meters meters = meters_open(vcpu->vm->id);
+	struct tpz_state state = vcpu_start_state(vcpu, MODE_LONG, RING0, (uintptr_t)come_and_go, 0);
+
+	run_delay();
+	structure(vcpu)->preempted = PREEMPTED | FLUSH;
+	state.groups |= TPZ_STATE_PV;
+	state.pv.kvm_steal_time = STEAL_GPA | ENABLE;
+	vcpu_set(vcpu, &state);
+	CHECK_EQ(structure(vcpu)->preempted, PREEMPTED | FLUSH);
+	vcpu_expect_out(vcpu, PORT_TEST);
+	CHECK_EQ(flushes(&meters), 1);
+	/* Without the MSR the byte is the guest's own */
+	state = vcpu_get(vcpu, TPZ_STATE_PV);
+	state.pv.kvm_steal_time = 0;
+	vcpu_set(vcpu, &state);
+	structure(vcpu)->preempted = 0;
+	for (unsigned int i = 1; i < LOOKS; i++) {
+		vcpu_expect_out(vcpu, PORT_TEST);
+		CHECK_EQ(structure(vcpu)->preempted, 0);
+	}
+	CHECK_EQ(vcpu_finish(vcpu), 0);
+}
+
 /* ------------------------------------------------------------------ MSR and state */
 
 static GUEST __u32 rules(__u64 end)
@@ -230,7 +326,7 @@ static void state_refused(void)
 		CHECK_EQ(state.bad_group, TPZ_STATE_PV);
 	}
 	state.pv.kvm_steal_time = 0;
-	state.pv.spare[5] = 1;
+	state.pv.spare[3] = 1;
 	CHECK_ERR(ioctl(vcpu->fd, TPZ_SET_STATE, &state), EINVAL);
 	CHECK(strstr(state.bad_field, "spare"));
 }
@@ -238,6 +334,8 @@ static void state_refused(void)
 static const struct ktap_case cases[] = {
 	{ "the guest is told what the scheduler says", told_is_what_the_scheduler_says },
 	{ "nothing is written for nothing", nothing_is_written_for_nothing },
+	{ "away, and wishes for a flush", away },
+	{ "away, in a state that moves", away_moves },
 	{ "the MSR", msr },
 	{ "absent without the clock", absent_without_the_clock },
 	{ "state moves", state_moves },

@@ -27,8 +27,8 @@
 #include "../hw/hw.h"
 
 /*
- * What a processor asks of what stands around it, and so of the layers above this one: described in irq/irq.h and
- * time/time.h, declared here so that no file of cpu/ includes a header from above.
+ * What a processor asks of what stands around it, and so of the layers above this one: described in irq/irq.h,
+ * time/time.h and pv/pv.h, declared here so that no file of cpu/ includes a header from above.
  */
 void tpz_apic_set_cr8(struct tpz_vcpu *v);	/* v->s.cr8 was written */
 int tpz_apic_check_base(const struct tpz_vcpu *v, u64 value);
@@ -42,8 +42,11 @@ u64 tpz_guest_tsc(const struct tpz_vcpu *v);
 void tpz_set_guest_tsc(struct tpz_vcpu *v, u64 tsc);
 int tpz_check_kvm_msr(u32 index, u64 value);
 bool tpz_steal_valid(const struct tpz_vcpu *v, u64 msr);
-void tpz_steal_get_state(const struct tpz_vcpu *v, struct tpz_pv *pv);
-void tpz_steal_set_state(struct tpz_vcpu *v, const struct tpz_pv *pv);
+bool tpz_eoi_valid(const struct tpz_vcpu *v, u64 msr);
+void tpz_pv_get_state(const struct tpz_vcpu *v, struct tpz_pv *pv);
+void tpz_pv_set_state(struct tpz_vcpu *v, const struct tpz_pv *pv);
+void tpz_pv_init(struct tpz_vcpu *v);		/* INIT */
+u32 tpz_pv_features(const struct tpz_vm *vm);
 
 #define TPZ_NO_ERROR	(-1L)
 
@@ -191,6 +194,7 @@ extern const struct tpz_msr tpz_cpu_msrs[];	/* the processor's own; ends with fi
 extern const struct tpz_msr tpz_time_msrs[];	/* time/ */
 extern const struct tpz_msr tpz_steal_msrs[];
 extern const struct tpz_msr tpz_apic_msrs[];	/* irq/ */
+extern const struct tpz_msr tpz_eoi_msrs[];	/* pv/ */
 
 int tpz_msr_read(struct tpz_vcpu *v, u32 index, u64 *value, bool may_sleep);	/* exit.c */
 int tpz_msr_write(struct tpz_vcpu *v, u32 index, u64 value, bool may_sleep);
@@ -220,7 +224,6 @@ TPZ_HANDLER(tpz_on_wbinvd);
 TPZ_HANDLER(tpz_on_invlpg);
 TPZ_HANDLER(tpz_on_invpcid);
 TPZ_HANDLER(tpz_on_rdtsc);			/* and RDTSCP */
-TPZ_HANDLER(tpz_on_pause);
 TPZ_HANDLER(tpz_on_rdrand);			/* and RDSEED */
 TPZ_HANDLER(tpz_on_npf);			/* mmio.c: tpz_mem_fault(), else the emulator, else TPZ_EXIT_MEMORY */
 

@@ -306,10 +306,7 @@ static void add_hypervisor(struct tpz_cpuid_table *t, const struct tpz_vm *vm)
 		return;
 	add_signature(t, KVM_CPUID_SIGNATURE, 0x40000010, kvm ? kvm_name : own_name);
 	e = add(t, KVM_CPUID_FEATURES, 0, false);
-	if (kvm)
-		e->eax = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2) |
-			 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) | BIT(KVM_FEATURE_NOP_IO_DELAY) |
-			 (tpz_host_keeps_run_delay() ? BIT(KVM_FEATURE_STEAL_TIME) : 0);
+	e->eax = tpz_pv_features(vm);
 	e = add(t, 0x40000010, 0, false);
 	e->eax = tsc_khz;
 	add_signature(t, 0x40000100, 0x40000101, own_name);

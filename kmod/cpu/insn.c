@@ -107,15 +107,6 @@ TPZ_HANDLER(tpz_on_rdtsc)
 }
 
 /*
- * tpz_on_pause() - a spinning guest: the run loop looks at the scheduler's wishes before each entry anyway
- */
-TPZ_HANDLER(tpz_on_pause)
-{
-	tpz_skip_insn(v);
-	return TPZ_RESUME;
-}
-
-/*
  * tpz_on_rdrand() - RDRAND and RDSEED under TPZ_TRAP_RDRAND: the host's own, with CF for "there was one"
  *
  * The module does not repeat an empty answer: to do so is the guest's affair, and its flags show what the CPU said.

@@ -83,6 +83,7 @@ static void init(struct tpz_vcpu *v)
 	atomic_set(&v->nmi_pending, 0);
 	begin(v);
 	tpz_apic_init(v);
+	tpz_pv_init(v);
 }
 
 /* STARTUP: real mode at VV00:0000 */

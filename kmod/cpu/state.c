@@ -86,7 +86,7 @@ static void get_all(struct tpz_vcpu *v, struct tpz_state *st)
 	st->debug.dr7 = s->dr7;
 	get_msrs(v, &st->msrs);
 	get_events(v, &st->events);
-	tpz_steal_get_state(v, &st->pv);
+	tpz_pv_get_state(v, &st->pv);
 }
 
 /* The groups of @groups from @from */
@@ -253,7 +253,7 @@ static void set_all(struct tpz_vcpu *v, const struct tpz_state *st)
 	if (st->groups & TPZ_STATE_EVENTS)
 		set_events(v, &st->events);
 	if (st->groups & TPZ_STATE_PV)
-		tpz_steal_set_state(v, &st->pv);
+		tpz_pv_set_state(v, &st->pv);
 }
 
 static int check_whole(struct tpz_vcpu *v, struct tpz_state *st)

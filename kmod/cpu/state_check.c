@@ -189,6 +189,16 @@ RULE(kvm_steal_time)
 	return tpz_steal_valid(k->v, k->st->pv.kvm_steal_time);
 }
 
+RULE(kvm_pv_eoi)
+{
+	return tpz_eoi_valid(k->v, k->st->pv.kvm_pv_eoi);
+}
+
+RULE(kicked)
+{
+	return k->st->pv.kicked <= 1;
+}
+
 RULE(pv_spare)
 {
 	return !memchr_inv(k->st->pv.spare, 0, sizeof(k->st->pv.spare));
@@ -205,6 +215,8 @@ static const struct rule register_rules[] = {
 	{ TPZ_STATE_MSRS,  "kvm_system_time", "a reserved bit is set", kvm_system_time },
 	{ TPZ_STATE_MSRS,  "kvm_wall_clock", "a reserved bit is set", kvm_wall_clock },
 	{ TPZ_STATE_PV,	   "kvm_steal_time", "a reserved bit is set, or the guest has no such MSR", kvm_steal_time },
+	{ TPZ_STATE_PV,	   "kvm_pv_eoi", "a reserved bit is set, or the guest has no such MSR", kvm_pv_eoi },
+	{ TPZ_STATE_PV,	   "kicked", "must be 0 or 1", kicked },
 	{ TPZ_STATE_PV,	   "spare", "must be 0", pv_spare },
 	{}
 };

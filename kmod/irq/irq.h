@@ -67,6 +67,13 @@ struct tpz_irq_message {
 int tpz_irq_deliver(struct tpz_vm *vm, const struct tpz_irq_message *m);
 
 /**
+ * tpz_irq_deliver_set() - the same for local APICs named one by one
+ * @ids: a bit for each identifier; those that are not there take nothing
+ * @m: its destination does not count; TPZ_IRQ_FIXED or TPZ_IRQ_NMI
+ */
+int tpz_irq_deliver_set(struct tpz_vm *vm, u64 ids, const struct tpz_irq_message *m);
+
+/**
  * tpz_ioapic_eoi() - a vCPU has ended the level-triggered interrupt @vector. Context: the vCPU's thread
  */
 void tpz_ioapic_eoi(struct tpz_vm *vm, u32 vector);
@@ -93,6 +100,15 @@ int tpz_apic_pending(struct tpz_vcpu *v);
  * Return: the vector, or -1 if it went away. Context: the vCPU's thread, interrupts off.
  */
 int tpz_apic_accept(struct tpz_vcpu *v);
+
+/**
+ * tpz_apic_sole_edge() - is one interrupt in service, edge-triggered, and does none wait? Then its end matters to nobody
+ * but the local APIC, and only before the next one comes. Context: the vCPU's thread
+ */
+bool tpz_apic_sole_edge(const struct tpz_vcpu *v);
+
+/* The guest has ended the interrupt in service, otherwise than by its EOI register. Context: the vCPU's thread */
+void tpz_apic_ended(struct tpz_vcpu *v);
 
 /* CR8 is a window on the task priority. For a vCPU that has a local APIC */
 void tpz_apic_set_cr8(struct tpz_vcpu *v);

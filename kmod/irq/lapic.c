@@ -210,6 +210,23 @@ void tpz_apic_eoi(struct tpz_apic *apic)
 	tpz_apic_recheck(apic->v);
 }
 
+void tpz_apic_ended(struct tpz_vcpu *v)
+{
+	tpz_apic_eoi(v->apic);
+}
+
+bool tpz_apic_sole_edge(const struct tpz_vcpu *v)
+{
+	const struct tpz_apic *apic = v->apic;
+	int vector;
+
+	if (!tpz_apic_enabled(v))
+		return false;
+	vector = highest(apic->isr);
+	return vector >= 0 && !test_bit(vector, apic->tmr) && find_first_bit(apic->isr, TPZ_VECTORS) == vector &&
+	       bitmap_empty(apic->irr, TPZ_VECTORS);
+}
+
 /* CR8 is bits 7:4 of the task priority (SDM vol. 3A, 10.8.6.1) */
 void tpz_apic_set_tpr(struct tpz_apic *apic, u32 tpr)
 {

@@ -136,6 +136,21 @@ int tpz_irq_deliver(struct tpz_vm *vm, const struct tpz_irq_message *m)
 	return took;
 }
 
+int tpz_irq_deliver_set(struct tpz_vm *vm, u64 ids, const struct tpz_irq_message *m)
+{
+	int took = 0;
+
+	static_assert(TPZ_MAX_VCPUS <= 64);
+	for (; ids; ids &= ids - 1) {
+		const unsigned int id = __ffs64(ids);
+		struct tpz_vcpu *v = id < TPZ_MAX_VCPUS ? READ_ONCE(vm->vcpu[id]) : NULL;
+
+		if (v)
+			took += receive(v, m);
+	}
+	return took;
+}
+
 /* ------------------------------------------------------------------ the ICR, SDM .6.1 and .12.9 */
 
 /*

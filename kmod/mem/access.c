@@ -87,15 +87,36 @@ int tpz_mem_write(struct tpz_vm *vm, u64 gpa, const void *from, size_t bytes)
 	return 0;
 }
 
+int tpz_mem_read_now(struct tpz_vm *vm, u64 gpa, void *to, size_t bytes)
+{
+	int err;
+
+	pagefault_disable();
+	err = tpz_mem_read(vm, gpa, to, bytes);
+	pagefault_enable();
+	return err;
+}
+
+int tpz_mem_write_now(struct tpz_vm *vm, u64 gpa, const void *from, size_t bytes)
+{
+	int err;
+
+	pagefault_disable();
+	err = tpz_mem_write(vm, gpa, from, bytes);
+	pagefault_enable();
+	return err;
+}
+
 int tpz_mem_cmpxchg(struct tpz_vm *vm, u64 gpa, u64 old, u64 new, size_t bytes)
 {
 	u32 old32 = old, new32 = new;
+	u8 old8 = old, new8 = new;
 	void __user *user;
 	bool done;
 	size_t part;
 	int err;
 
-	if ((bytes != 4 && bytes != 8) || !IS_ALIGNED(gpa, bytes))
+	if ((bytes != 1 && bytes != 4 && bytes != 8) || !IS_ALIGNED(gpa, bytes))
 		return -EINVAL;
 	err = user_part(vm, gpa, bytes, true, &user, &part);
 	if (err)
@@ -105,8 +126,10 @@ int tpz_mem_cmpxchg(struct tpz_vm *vm, u64 gpa, u64 old, u64 new, size_t bytes)
 		return -EFAULT;
 	if (bytes == 8)
 		done = unsafe_try_cmpxchg_user((u64 __user *)user, &old, new, fault);
-	else
+	else if (bytes == 4)
 		done = unsafe_try_cmpxchg_user((u32 __user *)user, &old32, new32, fault);
+	else
+		done = unsafe_try_cmpxchg_user((u8 __user *)user, &old8, new8, fault);
 	user_access_end();
 	return done ? 0 : -EAGAIN;
 

@@ -53,8 +53,12 @@ u64 tpz_mem_root(struct tpz_vm *vm);
 int tpz_mem_read(struct tpz_vm *vm, u64 gpa, void *to, size_t bytes);
 int tpz_mem_write(struct tpz_vm *vm, u64 gpa, const void *from, size_t bytes);
 
+/* The same of memory that the launcher's page tables have right now, else -EFAULT. Any context of a thread of its process */
+int tpz_mem_read_now(struct tpz_vm *vm, u64 gpa, void *to, size_t bytes);
+int tpz_mem_write_now(struct tpz_vm *vm, u64 gpa, const void *from, size_t bytes);
+
 /**
- * tpz_mem_cmpxchg() - atomic compare and exchange of an aligned 4- or 8-byte word of guest memory
+ * tpz_mem_cmpxchg() - atomic compare and exchange of an aligned word of 1, 4 or 8 bytes of guest memory
  * (a guest page-table entry's accessed and dirty bits)
  * Return: 0: done; -EAGAIN: it held something else; else as tpz_mem_write(). May sleep.
  */

@@ -49,7 +49,13 @@ void tpz_clock_update(struct tpz_vcpu *v);
 /* ---- steal.c */
 
 /**
- * tpz_steal_update() - tell the guest what has been stolen since it was last told
+ * tpz_steal_away() - the vCPU's thread leaves its CPU: the guest's other vCPUs are told, if that can be done at once
+ * Context: the vCPU's thread, preemption off, also in a preempt notifier. Takes no fault.
+ */
+void tpz_steal_away(struct tpz_vcpu *v);
+
+/**
+ * tpz_steal_update() - the vCPU is back: tell the guest so, and what has been stolen since it was last told
  * Context: the vCPU's thread, before an entry. May sleep.
  */
 void tpz_steal_update(struct tpz_vcpu *v);

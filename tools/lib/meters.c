@@ -129,6 +129,9 @@ void tpz_meters_add(struct tpz_vcpu_meters *total, const struct tpz_vcpu_meters 
 	total->npf_mapped += vcpu->npf_mapped;
 	total->migrations += vcpu->migrations;
 	total->wbinvds += vcpu->wbinvds;
+	total->pv_eois += vcpu->pv_eois;
+	total->pv_flushes += vcpu->pv_flushes;
+	total->yields += vcpu->yields;
 	total->invds += vcpu->invds;
 	for (int i = 0; i < TPZ_EXIT_COUNT; i++) {
 		total->reason[i].count += vcpu->reason[i].count;

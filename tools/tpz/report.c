@@ -30,6 +30,9 @@ static const struct {
 	COUNTER(npf_mapped, "nested page faults mapped"),
 	COUNTER(migrations, "moves between CPUs"),
 	COUNTER(wbinvds, "WBINVD"),
+	COUNTER(pv_eois, "interrupts ended without an exit"),
+	COUNTER(pv_flushes, "TLB flushes left for the next entry"),
+	COUNTER(yields, "CPUs given to another vCPU"),
 	COUNTER(invds, "INVD"),
 };
 

@@ -662,7 +662,9 @@ struct tpz_lapic {
 struct tpz_pv {
 	__u64 kvm_steal_time;	/* MSR 0x4b564d03 */
 	__u64 stolen_ns;	/* what the guest was told so far */
-	__u64 spare[6];		/* must be 0 */
+	__u64 kvm_pv_eoi;	/* MSR 0x4b564d04 */
+	__u64 kicked;		/* 1: another vCPU's KVM_HC_KICK_CPU ends the next HLT at once */
+	__u64 spare[4];		/* must be 0 */
 };
 
 /**
@@ -765,7 +767,10 @@ struct tpz_vcpu_meters {
 	__u64 migrations;	/* times the vCPU moved to another CPU */
 	__u64 wbinvds;
 	__u64 invds;
-	__u64 spare[16];
+	__u64 pv_eois;		/* interrupts that the guest ended in its own memory, with no exit */
+	__u64 pv_flushes;	/* flushes that other vCPUs left for this one's next entry */
+	__u64 yields;		/* times its CPU was given to another vCPU of the VM that waited for one */
+	__u64 spare[13];
 	struct tpz_reason_meter reason[TPZ_EXIT_COUNT];
 };
 

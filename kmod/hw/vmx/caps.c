@@ -58,6 +58,7 @@ static const struct control secondary_optional[] = {
 	{ SECONDARY_CONCEAL_VMX_FROM_PT,	"conceal VMX from PT" },
 	{ SECONDARY_ENCLS_EXITING,		"ENCLS exiting" },
 	{ SECONDARY_ENCLV_EXITING,		"ENCLV exiting" },
+	{ SECONDARY_PAUSE_LOOP_EXITING,		"PAUSE-loop exiting" },
 	{}
 };
 
@@ -292,7 +293,7 @@ static const struct tpz_feature_line feature_lines[] = {
 	{ "monitor-trap-flag", BY_PRIMARY, PRIMARY_MONITOR_TRAP_FLAG, true, "TPZ_TRAP_STEP" },
 	{ "preemption-timer", BY_PIN, PIN_PREEMPTION_TIMER, true, "TPZ_TRAP_TIMER" },
 	{ "rdrand-exiting", BY_SECONDARY, SECONDARY_RDRAND_EXITING, true, "TPZ_TRAP_RDRAND" },
-	{ "pause-loop-exiting", BY_SECONDARY, SECONDARY_PAUSE_LOOP_EXITING, false, "spinning vCPUs yield" },
+	{ "pause-loop-exiting", BY_SECONDARY, SECONDARY_PAUSE_LOOP_EXITING, true, "spinning vCPUs yield" },
 	{ "page-modification-log", BY_SECONDARY, SECONDARY_ENABLE_PML, false, "the CPU lists dirtied pages" },
 	{ "tsc-scaling", BY_SECONDARY, SECONDARY_USE_TSC_SCALING, false, "a guest TSC of another frequency" },
 	{ "tpr-shadow", BY_PRIMARY, PRIMARY_USE_TPR_SHADOW, false, "CR8 without exits" },

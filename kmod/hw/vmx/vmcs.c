@@ -37,6 +37,10 @@ static unsigned long *msr_bitmap_create(void)
 
 /* ---- the fields */
 
+/* A guest's kernel that spins this long yields (SDM vol. 3C, 25.6.13): two PAUSEs closer than the gap are one loop's */
+#define SPIN_GAP	128	/* cycles */
+#define SPIN_WINDOW	4096
+
 static void write_controls(struct vmx_vcpu *x, struct tpz_vm *vm)
 {
 	struct vmx_controls c = vmx_controls;
@@ -62,6 +66,10 @@ static void write_controls(struct vmx_vcpu *x, struct tpz_vm *vm)
 		vmcs_write(VMCS_ENCLS_EXITING_BITMAP, ~0ULL);
 	if (c.secondary & SECONDARY_ENCLV_EXITING)
 		vmcs_write(VMCS_ENCLV_EXITING_BITMAP, ~0ULL);
+	if (c.secondary & SECONDARY_PAUSE_LOOP_EXITING) {
+		vmcs_write(VMCS_PLE_GAP, SPIN_GAP);
+		vmcs_write(VMCS_PLE_WINDOW, SPIN_WINDOW);
+	}
 	vmcs_write(VMCS_EPTP, x->eptp);
 	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
 	if (x->vpid)
