@@ -5,14 +5,14 @@
  */
 #define _GNU_SOURCE
 #include "apic.h"
+#include "threads.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define VECTOR		0x61
-#define MAX		8
+#define ANSWERED	0x62		/* who takes it answers vCPU 0 with VECTOR */
+#define MAX		64
 #define SEND_INIT	0x4500
 #define SEND_STARTUP	0x4600
 #define COUNTER		0xff0		/* guest-physical: where smp.S counts */
@@ -22,70 +22,17 @@ extern const char smp_ap_begin[], smp_ap_end[];
 
 /* ------------------------------------------------------------------ threads */
 
-struct runner {
-	struct vcpu *vcpu;
-	pthread_t thread;
-	__u32 result;
-};
-
-static volatile bool ended;
-
-static void nothing(int number)
-{
-	(void)number;
-}
-
-/* Runs until the guest is done, or the case is over */
-static void *run_vcpu(void *arg)
-{
-	struct runner *r = arg;
-
-	while (!ended && !ktap_failed()) {
-		__u32 reason = vcpu_run(r->vcpu);
-
-		if (reason == TPZ_EXIT_INTERRUPTED)
-			continue;
-		if (reason != TPZ_EXIT_IO || r->vcpu->run->io.port != PORT_DONE)
-			FAIL("%s", vcpu_exit_text(r->vcpu));
-		memcpy(&r->result, (const void *)r->vcpu->data, sizeof(r->result));
-		break;
-	}
-	return NULL;
-}
-
-static void start_thread(struct runner *r, struct vcpu *vcpu)
-{
-	struct sigaction action = { .sa_handler = nothing };
-
-	sigaction(SIGUSR1, &action, NULL);
-	ended = false;
-	r->vcpu = vcpu;
-	r->result = 0xdead;
-	CHECK_EQ(pthread_create(&r->thread, NULL, run_vcpu, r), 0);
-}
-
-static void join(struct runner *r, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		while (pthread_tryjoin_np(r[i].thread, NULL)) {
-			usleep(1000);
-			if (ended || ktap_failed())
-				pthread_kill(r[i].thread, SIGUSR1);
-		}
-}
-
 /* vCPU 0 runs @first, the others @rest, with their number as argument; all must end with 0 */
-#define run_all(n, first, rest)	run_all_at(n, (uintptr_t)(first), (uintptr_t)(rest))
-static void run_all_at(unsigned int n, uintptr_t first, uintptr_t rest)
+#define run_all(n, first, rest)	run_in(vm_create(.devices = TPZ_DEVICES_PC), n, (uintptr_t)(first), (uintptr_t)(rest))
+static void run_in(struct vm *vm, unsigned int n, uintptr_t first, uintptr_t rest)
 {
-	struct vm *vm = vm_create(.devices = TPZ_DEVICES_PC);
 	struct runner r[MAX];
 
 	for (unsigned int i = 0; i < n; i++)
 		vcpu_start_at(vcpu_create(vm, i), MODE_LONG, RING0, i ? rest : first, i);
 	for (unsigned int i = 0; i < n; i++)
-		start_thread(&r[i], vm->vcpus[i]);
-	join(r, n);
+		runner_start(&r[i], vm->vcpus[i]);
+	runners_join(r, n);
 	for (unsigned int i = 0; i < n; i++)
 		CHECK_EQ(r[i].result, 0);
 }
@@ -174,8 +121,8 @@ static void boots(unsigned int n)
 	vcpu_load(vm->vcpus[0], GUEST_REAL_CODE, smp_ap_begin, smp_ap_end);
 	vcpu_start(vm->vcpus[0], MODE_LONG, RING0, start_others, 0);
 	for (unsigned int i = n; i-- > 0;)
-		start_thread(&r[i], vm->vcpus[i]);
-	join(r, n);
+		runner_start(&r[i], vm->vcpus[i]);
+	runners_join(r, n);
 	CHECK_EQ(r[0].result, 0);
 	for (unsigned int i = 1; i < n; i++) {
 		struct tpz_state state = vcpu_get(vm->vcpus[i], TPZ_STATE_SEGMENTS | TPZ_STATE_CONTROL | TPZ_STATE_EVENTS);
@@ -223,11 +170,11 @@ static void init_resets(void)
 	vcpu_start(vcpu_create(vm, 0), MODE_LONG, RING0, restart, 0);
 	vcpu_start(vcpu_create(vm, 1), MODE_LONG, RING0, sleeper, 0);
 	vcpu_load(vm->vcpus[0], GUEST_REAL_CODE, smp_ap_begin, smp_ap_end);
-	start_thread(&r[1], vm->vcpus[1]);
-	start_thread(&r[0], vm->vcpus[0]);
-	join(&r[0], 1);
-	ended = true;
-	join(&r[1], 1);
+	runner_start(&r[1], vm->vcpus[1]);
+	runner_start(&r[0], vm->vcpus[0]);
+	runners_join(&r[0], 1);
+	runners_stop();
+	runners_join(&r[1], 1);
 	CHECK_EQ(r[0].result, 0);
 
 	state = vcpu_get(vm->vcpus[1], TPZ_STATE_ALL & ~TPZ_STATE_FPU);
@@ -241,11 +188,11 @@ static void init_resets(void)
 	CHECK_EQ(state.msrs.apic_base & 0xc00, 0xc00);		/* the mode stays */
 	memcpy(&tpr, state.lapic.regs + 0xf0, 4);
 	CHECK_EQ(tpr, 0xff);					/* SVR: software-disabled */
-	start_thread(&r[1], vm->vcpus[1]);			/* and there it sleeps */
+	runner_start(&r[1], vm->vcpus[1]);			/* and there it sleeps */
 	usleep(50000);
-	CHECK_EQ(pthread_tryjoin_np(r[1].thread, NULL), EBUSY);
-	ended = true;
-	join(&r[1], 1);
+	CHECK(!runner_ended(&r[1]));
+	runners_stop();
+	runners_join(&r[1], 1);
 }
 
 /* ------------------------------------------------------------------ messages */
@@ -365,6 +312,47 @@ static void nmis(void)
 	run_all(3, send_nmis, wait_for_nmi);
 }
 
+/* ------------------------------------------------------------------ as many as there can be */
+
+static GUEST void answer(struct guest_frame *frame)
+{
+	note(frame);
+	wrmsr(APIC_ICR, to(0) | VECTOR);
+}
+
+/* Each one by itself, each answering; then a cluster; then all */
+static GUEST __u32 send_to_many(void)
+{
+	wrmsr(APIC_SVR, SVR_ON);
+	wait_until(&ready, cpus - 1);
+	for (__u32 id = 1; id < cpus; id++) {
+		wrmsr(APIC_ICR, to(id) | ANSWERED);
+		wait_until(&got[0], id);
+		GUEST_CHECK_EQ(got[id], 1);
+	}
+	wrmsr(APIC_ICR, to(3 << 16 | 0xffff) | 0x800 | VECTOR);
+	for (__u32 id = 48; id < 64; id++)
+		wait_until(&got[id], 2);
+	for (__u32 round = 1; round <= 3; round++) {
+		wrmsr(APIC_ICR, TO_OTHERS | VECTOR);
+		for (__u32 id = 1; id < cpus; id++)
+			wait_until(&got[id], 1 + round + (id >= 48));
+	}
+	for (__u32 id = 1; id < cpus; id++)
+		GUEST_CHECK_EQ(got[id], 4 + (id >= 48));
+	GUEST_CHECK_EQ(got[0], cpus - 1);
+	dismiss();
+	return 0;
+}
+
+static void many(void)
+{
+	begin(64);
+	guest_on(VECTOR, note);
+	guest_on(ANSWERED, answer);
+	run_all(64, send_to_many, sleeper);
+}
+
 /* ------------------------------------------------------------------ translations */
 
 #define WATCHED		0x200000
@@ -389,7 +377,7 @@ static void flushes_reach_all(void)
 	for (unsigned int i = 0; i < 4; i++)
 		vcpu_start(vcpu_create(vm, i), MODE_LONG, RING0, watch, i);
 	for (unsigned int i = 0; i < 4; i++)
-		start_thread(&r[i], vm->vcpus[i]);
+		runner_start(&r[i], vm->vcpus[i]);
 	for (__u32 turn = 1; turn <= 30; turn++) {
 		volatile __u32 *page = mmap(vm->memory + WATCHED, PAGE, PROT_READ | PROT_WRITE,
 					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -404,7 +392,7 @@ static void flushes_reach_all(void)
 			}
 	}
 	done = true;
-	join(r, 4);
+	runners_join(r, 4);
 }
 
 /* ------------------------------------------------------------------ time */
@@ -433,7 +421,9 @@ static void one_tsc(void)
 	begin(3);
 	locked = 0;
 	last_tsc = backward = 0;
-	run_all(3, read_tsc_in_turn, read_tsc_in_turn);
+	/* The library's switch to x2APIC mode would set each TSC */
+	run_in(vm_create(.devices = TPZ_DEVICES_PC, .xapic = true), 3, (uintptr_t)read_tsc_in_turn,
+	       (uintptr_t)read_tsc_in_turn);
 	CHECK_EQ(backward, 0);
 }
 
@@ -459,7 +449,7 @@ static void files_close_while_others_run(void)
 	for (unsigned int i = 0; i < 2; i++)
 		vcpu_start(vm->vcpus[i], MODE_LONG, RING0, spin, 0);
 	for (unsigned int i = 0; i < 3; i++)		/* the third waits for its start-up message */
-		start_thread(&r[i], vm->vcpus[i]);
+		runner_start(&r[i], vm->vcpus[i]);
 	usleep(20000);
 	close(vm->fd);
 	vm->fd = -1;
@@ -468,9 +458,9 @@ static void files_close_while_others_run(void)
 	close(vm->vcpus[1]->fd);
 	usleep(20000);
 	for (unsigned int i = 0; i < 3; i++)
-		CHECK_EQ(pthread_tryjoin_np(r[i].thread, NULL), EBUSY);
-	ended = true;
-	join(r, 3);
+		CHECK(!runner_ended(&r[i]));
+	runners_stop();
+	runners_join(r, 3);
 	vm->vcpus[1]->fd = -1;
 	vm_close(vm);
 	CHECK_EQ(vms_alive(), before);
@@ -506,6 +496,7 @@ static const struct ktap_case cases[] = {
 	{ "messages reach those addressed, and nobody else", destinations },
 	{ "lowest priority: exactly one takes it", lowest_priority },
 	{ "NMIs reach vCPUs with interrupts off", nmis },
+	{ "messages among 64 vCPUs", many },
 	{ "a flush reaches all vCPUs", flushes_reach_all },
 	{ "the TSC never goes back between vCPUs", one_tsc },
 	{ "files are closed while other vCPUs run", files_close_while_others_run },
