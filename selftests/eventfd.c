@@ -366,8 +366,8 @@ static void doorbells_in_memory(void)
 {
 	struct vcpu *vcpu = start(ring_in_memory);
 	struct meters meters = meters_open(vcpu->vm->id);
-	int byte = new_eventfd(), seven = new_eventfd(), eight = new_eventfd(), any = new_eventfd(), wide = new_eventfd();
-	int modified = new_eventfd();
+	int byte = new_eventfd(), seven = new_eventfd(), eight = new_eventfd();
+	int any = new_eventfd(), wide = new_eventfd(), modified = new_eventfd();
 	const __u32 match = TPZ_IOEVENTFD_DATAMATCH;
 	const __u64 at = PAGE_OF_BELLS;
 	struct vm *vm = vcpu->vm;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Messages of devices (MSI, and the I/O APIC's) to a VM of several vCPUs: lowest priority, sets, NMI, INIT, and what has no
- * receiver. How vCPUs send to each other is smp.c's and xapic.c's.
+ * Messages of devices (MSI, and the I/O APIC's) to a VM of several vCPUs: lowest priority, sets, NMI, INIT, and what has
+ * no receiver. How vCPUs send to each other is smp.c's and xapic.c's.
  */
 #define _GNU_SOURCE
 #include "apic.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A whole machine moves to a new VM in the middle of everything: the 8254 and the local APIC's timer tick, a
- * level-triggered line is high and in service, an edge waits in the 8259, a counter stands latched. The guest notices nothing.
+ * level-triggered line is high and in service, an edge waits in the 8259, a counter stands latched. The guest notices
+ * nothing.
  */
 #define _GNU_SOURCE
 #include "apic.h"

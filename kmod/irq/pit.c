@@ -3,9 +3,9 @@
  * The 8254 (i8254.c) in a VM: a host timer fires when counter 0's output rises, and pulses line 0. A rise that a port
  * write itself makes is none: software programs the chip, and waits for the count.
  *
- * The timer is only started, never waited for, under the lock: its callback takes the lock, looks what is due, and starts
- * the timer anew. A callback that comes for what has been replaced finds nothing due. The line is pulsed under the lock, so
- * that a state is from before or after it.
+ * The timer is only started, never waited for, under the lock: its callback takes the lock, looks what is due, and
+ * starts the timer anew. A callback that comes for what has been replaced finds nothing due. The line is pulsed under the
+ * lock, so that a state is from before or after it.
  */
 #include <linux/hrtimer.h>
 #include <linux/math64.h>

@@ -38,8 +38,8 @@
 #define GUEST_CPU_AREAS	0x20000
 #define GUEST_CPU_BYTES	0x4000	/* for each vCPU: TSS 4 KiB, ring 3 stack 4 KiB, ring 0 stack 8 KiB */
 #define GUEST_CPUS	64
-#define GUEST_NEAR_CPUS	16	/* the areas of all further vCPUs are at GUEST_FAR_AREAS: in memory that else is the test's */
-#define GUEST_FAR_AREAS	0x200000
+#define GUEST_NEAR_CPUS	16
+#define GUEST_FAR_AREAS	0x200000	/* of all further vCPUs: in memory that else is the test's */
 #define GUEST_FREE	0x100000
 
 /* What vm.c lays out below it */
