@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ static struct {
 	struct vm *vm;
 	struct vcpu *vcpu;
 	int fd[KINDS];
+	int event;
 	struct tpz_vm_entry entries[4];
 	struct tpz_cpuid_entry cpuid[256];
 } here;
@@ -55,6 +57,47 @@ static void prepare_meters(void *arg)
 static void prepare_irq_line(void *arg)
 {
 	((struct tpz_irq_line *)arg)->line = 4;
+}
+
+static void prepare_msi(void *arg)
+{
+	struct tpz_msi *msi = arg;
+
+	msi->address = 0xfee00000;
+	msi->data = 0x41;
+}
+
+static void prepare_irqfd(void *arg)
+{
+	struct tpz_irqfd *irqfd = arg;
+
+	irqfd->fd = here.event;
+	irqfd->line = 4;
+}
+
+static void prepare_ioeventfd(void *arg)
+{
+	struct tpz_ioeventfd *doorbell = arg, remove;
+
+	*doorbell = (struct tpz_ioeventfd){ .address = 1ULL << 30, .bytes = 4, .fd = here.event };
+	remove = *doorbell;
+	remove.size = sizeof(remove);
+	remove.flags = TPZ_IOEVENTFD_REMOVE;
+	ioctl(here.vm->fd, TPZ_SET_IOEVENTFD, &remove);
+}
+
+static void prepare_get_vm_state(void *arg)
+{
+	((struct tpz_vm_state *)arg)->groups = TPZ_VM_STATE_ALL;
+}
+
+static void prepare_set_vm_state(void *arg)
+{
+	struct tpz_vm_state *state = arg;
+
+	state->size = sizeof(*state);
+	state->groups = TPZ_VM_STATE_ALL;
+	ioctl(here.vm->fd, TPZ_GET_VM_STATE, state);
 }
 
 static void prepare_get_state(void *arg)
@@ -96,10 +139,33 @@ static const struct call {
 	{ "TPZ_OPEN_METERS", TPZ_OPEN_METERS, DEVICE_FILE, sizeof(struct tpz_open_meters), prepare_meters, true, false },
 	{ "TPZ_SET_SLOT", TPZ_SET_SLOT, VM_FILE, sizeof(struct tpz_slot), prepare_slot, false, false },
 	{ "TPZ_IRQ_LINE", TPZ_IRQ_LINE, VM_FILE, sizeof(struct tpz_irq_line), prepare_irq_line, false, false },
+	{ "TPZ_SEND_MSI", TPZ_SEND_MSI, VM_FILE, sizeof(struct tpz_msi), prepare_msi, false, false },
+	{ "TPZ_SET_IRQFD", TPZ_SET_IRQFD, VM_FILE, sizeof(struct tpz_irqfd), prepare_irqfd, false, false },
+	{ "TPZ_SET_IOEVENTFD", TPZ_SET_IOEVENTFD, VM_FILE, sizeof(struct tpz_ioeventfd), prepare_ioeventfd, false,
+	  false },
+	{ "TPZ_GET_VM_STATE", TPZ_GET_VM_STATE, VM_FILE, sizeof(struct tpz_vm_state), prepare_get_vm_state, false,
+	  true },
+	{ "TPZ_SET_VM_STATE", TPZ_SET_VM_STATE, VM_FILE, sizeof(struct tpz_vm_state), prepare_set_vm_state, false,
+	  false },
 	{ "TPZ_GET_STATE", TPZ_GET_STATE, VCPU_FILE, sizeof(struct tpz_state), prepare_get_state, false, true },
 	{ "TPZ_SET_STATE", TPZ_SET_STATE, VCPU_FILE, sizeof(struct tpz_state), prepare_set_state, false, false },
 	{ "TPZ_GET_CPUID", TPZ_GET_CPUID, VCPU_FILE, sizeof(struct tpz_cpuid), prepare_cpuid, false, false },
 };
+
+static __u32 known_flags(unsigned int number)
+{
+	switch (number) {
+	case TPZ_CREATE_VM:
+		return TPZ_VM_NO_HYPERVISOR;
+	case TPZ_SET_SLOT:
+		return TPZ_SLOT_READONLY;
+	case TPZ_SET_IRQFD:
+		return TPZ_IRQFD_REMOVE | TPZ_IRQFD_MSI | TPZ_IRQFD_RESAMPLE;
+	case TPZ_SET_IOEVENTFD:
+		return TPZ_IOEVENTFD_REMOVE | TPZ_IOEVENTFD_PORT | TPZ_IOEVENTFD_DATAMATCH;
+	}
+	return 0;
+}
 
 /* Those that need a world of their own: TPZ_CREATE_VCPU, TPZ_RUN, TPZ_POKE */
 static const struct { unsigned int number; enum kind kind; } all_numbers[] = {
@@ -112,9 +178,17 @@ static const struct { unsigned int number; enum kind kind; } all_numbers[] = {
 	{ TPZ_GET_CPUID, VCPU_FILE }, { TPZ_POKE, VCPU_FILE },
 };
 
+static void close_event(void *unused)
+{
+	(void)unused;
+	close(here.event);
+}
+
 static void open_all(void)
 {
-	here.vm = vm_create(.devices = TPZ_DEVICES_PC);
+	here.vm = vm_create(.devices = TPZ_DEVICES_PC | TPZ_DEVICE_IOAPIC | TPZ_DEVICE_PIT);
+	here.event = CHECK_SYS(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+	ktap_defer(close_event, NULL);
 	here.vcpu = vcpu_create(here.vm, 0);
 	here.fd[DEVICE_FILE] = device_open();
 	here.fd[VM_FILE] = here.vm->fd;
@@ -309,12 +383,40 @@ static void unknown_flags_are_invalid(void)
 		for (unsigned int bit = 0; bit < 32; bit++) {
 			__u32 size_before = call->bytes;
 
-			if (call->number == TPZ_SET_SLOT && 1U << bit == TPZ_SLOT_READONLY)
-				continue;
-			if (call->number == TPZ_CREATE_VM && 1U << bit == TPZ_VM_NO_HYPERVISOR)
+			if (known_flags(call->number) >> bit & 1)
 				continue;
 			prepare(call, size_before);
 			*flags_field = 1U << bit;
+			CHECK_CALL(call, EINVAL);
+		}
+}
+
+/* Fields that must be 0, by their place */
+static void padding_must_be_zero(void)
+{
+	static const struct { unsigned int number, offset; } pads[] = {
+		{ TPZ_SEND_MSI, offsetof(struct tpz_msi, pad) },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, pic.master.pad) },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, pic.slave.pad) },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, pic.pad) },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, pic.pad) + 5 },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, ioapic.pad) },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, pit.counter[0].pad) },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, pit.counter[2].pad) },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, pit.pad) },
+		{ TPZ_SET_VM_STATE, offsetof(struct tpz_vm_state, pit.pad) + 5 },
+		{ TPZ_SET_STATE, offsetof(struct tpz_state, pad) },
+	};
+
+	open_all();
+	for (unsigned int i = 0; i < ARRAY_SIZE(pads); i++)
+		for EACH_CALL(call) {
+			__u32 size_before = call->bytes;
+
+			if (call->number != pads[i].number)
+				continue;
+			prepare(call, size_before);
+			buffer[pads[i].offset] = 1;
 			CHECK_CALL(call, EINVAL);
 		}
 }
@@ -728,6 +830,13 @@ static void use_in_child(void *arg)
 	struct tpz_create_vcpu create = { .size = sizeof(create), .id = 0 };
 	struct tpz_state state = { .size = sizeof(state), .groups = TPZ_STATE_REGS };
 
+	for EACH_CALL(call) {
+		if (call->kind != VM_FILE)
+			continue;
+		memset(buffer, 0, sizeof(buffer));
+		*size_field = call->bytes;
+		CHECK_ERR(ioctl(vcpu->vm->fd, call->number, buffer), EXDEV);
+	}
 	CHECK_ERR(set_slot(vcpu->vm, SLOT_TEST, 1ULL << 30, PAGE, (uintptr_t)vcpu->vm->memory), EXDEV);
 	CHECK_ERR(set_slot(vcpu->vm, SLOT_MEMORY, 0, 0, 0), EXDEV);
 	CHECK_ERR(ioctl(vcpu->vm->fd, TPZ_CREATE_VCPU, &create), EXDEV);
@@ -992,6 +1101,13 @@ static void nonsense_is_survived(void)
 			words[1] = (uintptr_t)buffer + 4096;
 		if (number == TPZ_GET_STATE)
 			words[2] = (uintptr_t)buffer + 4096;
+		/* Most numbers are no eventfd */
+		if (number == TPZ_SET_IRQFD && random64() % 2)
+			((struct tpz_irqfd *)buffer)->fd = here.event;
+		if (number == TPZ_SET_IRQFD && random64() % 2)
+			((struct tpz_irqfd *)buffer)->resample_fd = here.event;
+		if (number == TPZ_SET_IOEVENTFD && random64() % 2)
+			((struct tpz_ioeventfd *)buffer)->fd = here.event;
 		ret = ioctl(here.fd[kind], number, random64() % 32 ? (void *)buffer : (void *)(uintptr_t)nasty_word());
 		if (ret >= 0 && (number == TPZ_CREATE_VM || number == TPZ_OPEN_METERS || number == TPZ_CREATE_VCPU))
 			close(ret);
@@ -1011,6 +1127,7 @@ static const struct ktap_case cases[] = {
 	{ "a longer struct with a non-zero tail is E2BIG", a_tail_that_is_not_zero_is_too_big },
 	{ "a shorter struct is left alone behind its end", a_shorter_struct_is_left_alone_behind_its_end },
 	{ "unknown flags are EINVAL", unknown_flags_are_invalid },
+	{ "padding that is not zero is EINVAL", padding_must_be_zero },
 	{ "bad pointers are EFAULT", bad_pointers_fault },
 	{ "bad pointers inside structs are EFAULT", bad_inner_pointers_fault },
 	{ "unknown ioctls and wrong files are ENOTTY", unknown_ioctls_are_refused },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The local APIC as guests of apic.c, pic.c, interrupts.c and nmi.c use it: x2APIC, by MSRs.
+ * The local APIC as guests use it: x2APIC, by MSRs; and the pages of the local APIC in xAPIC mode and of the I/O APIC.
  */
 #ifndef TRAPEZE_TEST_APIC_H
 #define TRAPEZE_TEST_APIC_H
@@ -18,12 +18,14 @@
 #define APIC_PPR	X2APIC(0x0a)
 #define APIC_EOI	X2APIC(0x0b)
 #define APIC_LDR	X2APIC(0x0d)
+#define APIC_DFR	X2APIC(0x0e)	/* xAPIC mode's */
 #define APIC_SVR	X2APIC(0x0f)
 #define APIC_ISR	X2APIC(0x10)
 #define APIC_TMR	X2APIC(0x18)
 #define APIC_IRR	X2APIC(0x20)
 #define APIC_ESR	X2APIC(0x28)
 #define APIC_ICR	X2APIC(0x30)
+#define APIC_ICR_HIGH	X2APIC(0x31)	/* xAPIC mode's */
 #define APIC_LVT_TIMER	X2APIC(0x32)
 #define APIC_LVT_THERMAL X2APIC(0x33)
 #define APIC_LVT_PERF	X2APIC(0x34)
@@ -92,6 +94,44 @@ static inline void wait_until(volatile __u32 *value, __u32 least)
 static inline bool apic_bit(__u32 first, __u8 vector)
 {
 	return rdmsr(first + vector / 32) >> (vector % 32) & 1;
+}
+
+/* Where a guest in long mode finds their pages once map_controllers() has been called; by physical address: */
+#define XAPIC		0x3fe00000UL
+#define XAPIC_GPA	0xfee00000UL
+#define IOAPIC		0x3fc00000UL
+#define IOAPIC_GPA	0xfec00000UL
+
+static inline void map_controllers(struct vm *vm)
+{
+	const __u64 flags = 0x97;	/* a page of 2 MiB, present, writable, of ring 3, uncached */
+	volatile __u64 *directory = (volatile __u64 *)(vm->memory + GUEST_PD);
+
+	directory[XAPIC >> 21] = XAPIC_GPA | flags;
+	directory[IOAPIC >> 21] = IOAPIC_GPA | flags;
+}
+
+/* Registers are numbered as those of x2APIC mode: APIC_TPR and so on */
+static inline __u32 xapic_read(__u32 reg)
+{
+	return *(volatile __u32 *)(XAPIC + (reg - X2APIC(0)) * 16);
+}
+
+static inline void xapic_write(__u32 reg, __u32 value)
+{
+	*(volatile __u32 *)(XAPIC + (reg - X2APIC(0)) * 16) = value;
+}
+
+static inline __u32 ioapic_read(__u8 index)
+{
+	*(volatile __u32 *)IOAPIC = index;
+	return *(volatile __u32 *)(IOAPIC + 0x10);
+}
+
+static inline void ioapic_write(__u8 index, __u32 value)
+{
+	*(volatile __u32 *)IOAPIC = index;
+	*(volatile __u32 *)(IOAPIC + 0x10) = value;
 }
 
 /* RDMSR, WRMSR: the vector of the exception, or GUEST_NO_FAULT */

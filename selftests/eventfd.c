@@ -345,6 +345,66 @@ static void doorbells(void)
 	CHECK_EQ(count_of(seven), 1);
 }
 
+/* Guest-physical, where no memory is */
+#define PAGE_OF_BELLS	0x20000000UL
+
+static GUEST __u32 ring_in_memory(void)
+{
+	volatile __u8 *at = (volatile __u8 *)PAGE_OF_BELLS;
+
+	at[0] = 1;
+	*(volatile __u16 *)at = 7;
+	*(volatile __u16 *)at = 8;
+	*(volatile __u32 *)(at + 8) = 9;
+	*(volatile __u16 *)(at + 8) = 9;
+	*(volatile __u64 *)(at + 16) = 0x1122334455667788;
+	asm volatile("lock orl $2, 24(%0)" : : "r"(at) : "memory");	/* what it reads is the launcher's */
+	return 0;
+}
+
+static void doorbells_in_memory(void)
+{
+	struct vcpu *vcpu = start(ring_in_memory);
+	struct meters meters = meters_open(vcpu->vm->id);
+	int byte = new_eventfd(), seven = new_eventfd(), eight = new_eventfd();
+	int any = new_eventfd(), wide = new_eventfd(), modified = new_eventfd();
+	const __u32 match = TPZ_IOEVENTFD_DATAMATCH;
+	const __u64 at = PAGE_OF_BELLS;
+	struct vm *vm = vcpu->vm;
+	__u32 old = 1;
+
+	CHECK_SYS(set_ioeventfd(vm, (struct tpz_ioeventfd){ 0, match, at, 7, 2, seven }));
+	CHECK_SYS(set_ioeventfd(vm, (struct tpz_ioeventfd){ 0, match, at, 8, 2, eight }));
+	CHECK_SYS(set_ioeventfd(vm, (struct tpz_ioeventfd){ 0, 0, at, 0, 1, byte }));
+	CHECK_SYS(set_ioeventfd(vm, (struct tpz_ioeventfd){ 0, 0, at + 8, 0, 0, any }));
+	CHECK_SYS(set_ioeventfd(vm, (struct tpz_ioeventfd){ 0, match, at + 16, 0x1122334455667788, 8, wide }));
+	CHECK_SYS(set_ioeventfd(vm, (struct tpz_ioeventfd){ 0, match, at + 24, 3, 4, modified }));
+	vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+	CHECK_EQ(vcpu->run->mmio.gpa, at + 24);
+	CHECK_EQ(vcpu->run->mmio.write, 0);
+	memcpy((void *)vcpu->data, &old, sizeof(old));
+	CHECK_EQ(vcpu_finish(vcpu), 0);
+	CHECK_EQ(meters_read(&meters, 0).user_exits, 2);
+	CHECK_EQ(count_of(byte), 1);
+	CHECK_EQ(count_of(seven), 1);
+	CHECK_EQ(count_of(eight), 1);
+	CHECK_EQ(count_of(any), 2);
+	CHECK_EQ(count_of(wide), 1);
+	CHECK_EQ(count_of(modified), 1);
+
+	/* Other data, another width, another address: the launcher's */
+	CHECK_SYS(set_ioeventfd(vm, (struct tpz_ioeventfd){ 0, match | TPZ_IOEVENTFD_REMOVE, at, 8, 2, eight }));
+	vcpu_start(vcpu, MODE_LONG, RING0, ring_in_memory, 0);
+	vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+	CHECK_EQ(vcpu->run->mmio.gpa, at);
+	CHECK_EQ(vcpu->run->mmio.write, 1);
+	CHECK_EQ(vcpu->run->mmio.bytes, 2);
+	CHECK_EQ(*(volatile __u16 *)vcpu->data, 8);
+	CHECK_EQ(count_of(byte), 1);
+	CHECK_EQ(count_of(seven), 1);
+	CHECK_EQ(count_of(eight), 0);
+}
+
 static void ioeventfd_arguments(void)
 {
 	struct vm *vm = vm_create();
@@ -382,6 +442,7 @@ static const struct ktap_case cases[] = {
 	{ "eventfds closed while in use", closing },
 	{ "eventfds outlive the VM", outlives },
 	{ "ioeventfd: ports, widths, data", doorbells },
+	{ "ioeventfd: memory, widths, data", doorbells_in_memory },
 	{ "TPZ_SET_IOEVENTFD: arguments", ioeventfd_arguments },
 };
 KTAP_MAIN(cases)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The I/O APIC in a VM, messages of devices (MSI), and the state groups of the VM's devices. What the chip does by
- * itself is tested by unit/ioapic.c. The launcher programs it by its state group.
+ * itself is tested by unit/ioapic.c. The launcher programs it by its state group, the guest through its page.
  */
 #define _GNU_SOURCE
 #include "apic.h"
@@ -79,6 +79,7 @@ static struct vcpu *start_at(uintptr_t guest)
 	taken = 0;
 	for (unsigned int vector = 0x40; vector < 0x60; vector++)
 		guest_on(vector, take);
+	map_controllers(vcpu->vm);
 	vcpu_start_at(vcpu, MODE_LONG, RING0, guest, 0);
 	return vcpu;
 }
@@ -223,6 +224,196 @@ static void both_controllers(void)
 	CHECK_EQ(st.ioapic.lines, 1 << 5 | 1 << 14 | 1 << 20 | 1 << 2);
 	CHECK_EQ(st.pic.master.lines, 1 << 5 | 1 << 0);
 	CHECK_EQ(st.pic.slave.lines, 1 << 6);
+}
+
+/* ------------------------------------------------------------------ its page */
+
+#define ENTRY_LOW(pin)	(0x10 + 2 * (pin))
+#define ENTRY_HIGH(pin)	(ENTRY_LOW(pin) + 1)
+
+static inline __u32 window_read(void)
+{
+	return *(volatile __u32 *)(IOAPIC + 0x10);
+}
+
+static GUEST __u32 registers(void)
+{
+	GUEST_CHECK_EQ(ioapic_read(1), 0x170011);
+	ioapic_write(1, 0);
+	GUEST_CHECK_EQ(window_read(), 0x170011);
+	ioapic_write(0, 0xffffffff);
+	GUEST_CHECK_EQ(window_read(), 0x0f000000);
+	GUEST_CHECK_EQ(ioapic_read(2), 0x0f000000);
+	ioapic_write(0, 0);
+	for (unsigned int pin = 0; pin < 24; pin++) {
+		GUEST_CHECK_EQ(ioapic_read(ENTRY_LOW(pin)), LVT_MASKED);
+		GUEST_CHECK_EQ(ioapic_read(ENTRY_HIGH(pin)), 0);
+		ioapic_write(ENTRY_LOW(pin), 0xffffffff);
+		GUEST_CHECK_EQ(window_read(), 0x1afff);		/* but for the two that are read-only */
+		ioapic_write(ENTRY_HIGH(pin), 0xffffffff);
+		GUEST_CHECK_EQ(window_read(), 0xff000000);
+		ioapic_write(ENTRY_LOW(pin), LVT_MASKED | pin);
+		GUEST_CHECK_EQ(ioapic_read(ENTRY_HIGH(pin)), 0xff000000);
+		GUEST_CHECK_EQ(ioapic_read(ENTRY_LOW(pin)), LVT_MASKED | pin);
+	}
+	for (unsigned int index = 3; index < 0x10; index++)
+		GUEST_CHECK_EQ(ioapic_read(index), 0);
+	for (unsigned int index = 0x40; index < 0x100; index++)
+		GUEST_CHECK_EQ(ioapic_read(index), 0);
+	return 0;
+}
+
+static GUEST __u32 odd_accesses(void)
+{
+	ioapic_write(ENTRY_LOW(3), LVT_MASKED | 0x43);
+	GUEST_CHECK_EQ(*(volatile __u32 *)IOAPIC, ENTRY_LOW(3));
+	*(volatile __u32 *)IOAPIC = 0xabcdef00 | ENTRY_LOW(3);	/* 8 bits of it count */
+	GUEST_CHECK_EQ(*(volatile __u32 *)IOAPIC, ENTRY_LOW(3));
+	GUEST_CHECK_EQ(*(volatile __u8 *)(IOAPIC + 0x10), 0);
+	GUEST_CHECK_EQ(*(volatile __u16 *)(IOAPIC + 0x10), 0);
+	GUEST_CHECK_EQ(*(volatile __u64 *)(IOAPIC + 0x10), 0);
+	*(volatile __u8 *)(IOAPIC + 0x10) = 0;
+	*(volatile __u16 *)(IOAPIC + 0x10) = 0;
+	*(volatile __u64 *)(IOAPIC + 0x10) = 0;
+	GUEST_CHECK_EQ(window_read(), LVT_MASKED | 0x43);
+	for (unsigned int offset = 0x20; offset < 0x1000; offset += 0x10) {
+		*(volatile __u32 *)(IOAPIC + offset) = 0x43;
+		GUEST_CHECK_EQ(*(volatile __u32 *)(IOAPIC + offset), 0);
+	}
+	GUEST_CHECK_EQ(window_read(), LVT_MASKED | 0x43);
+	return 0;
+}
+
+static void page(void)
+{
+	struct vcpu *vcpu = start(registers);
+	struct meters meters = meters_open(vcpu->vm->id);
+
+	CHECK_EQ(vcpu_finish(vcpu), 0);
+	CHECK_EQ(serve(start(odd_accesses)), 0);
+	CHECK_EQ(meters_read(&meters, 0).user_exits, 1);	/* the last: none was the launcher's */
+}
+
+static GUEST __u32 edges_by_page(void)
+{
+	wrmsr(APIC_SVR, SVR_ON);
+	ioapic_write(ENTRY_HIGH(4), 0);
+	ioapic_write(ENTRY_LOW(4), 0x44);
+	line(4, 1);
+	window();
+	GUEST_CHECK_EQ(taken, 1);
+	GUEST_CHECK_EQ(ioapic_read(ENTRY_LOW(4)), 0x44);
+	line(4, 0);
+	ioapic_write(ENTRY_LOW(4), LVT_MASKED | 0x44);
+	line(4, 1);
+	line(4, 0);
+	ioapic_write(ENTRY_LOW(4), 0x44);	/* what came meanwhile is lost */
+	window();
+	GUEST_CHECK_EQ(taken, 1);
+	ioapic_write(ENTRY_HIGH(4), 5 << 24);	/* somebody else's */
+	line(4, 1);
+	line(4, 0);
+	window();
+	GUEST_CHECK_EQ(taken, 1);
+	return 0;
+}
+
+static void edges_through_page(void)
+{
+	CHECK_EQ(serve(start(edges_by_page)), 0);
+}
+
+/* Argument: the local APIC is in xAPIC mode */
+static volatile bool by_mmio;
+
+static inline void end(void)
+{
+	if (by_mmio)
+		xapic_write(APIC_EOI, 0);
+	else
+		wrmsr(APIC_EOI, 0);
+}
+
+static inline bool remote_irr(unsigned int pin)
+{
+	return ioapic_read(ENTRY_LOW(pin)) & REMOTE_IRR;
+}
+
+static GUEST __u32 levels_by_page(void)
+{
+	if (by_mmio)
+		xapic_write(APIC_SVR, SVR_ON);
+	else
+		wrmsr(APIC_SVR, SVR_ON);
+	guest_handlers[0x49] = take_only;
+	ioapic_write(ENTRY_LOW(9), LVT_MASKED | LEVEL | 0x49);
+	line(9, 1);
+	window();
+	GUEST_CHECK_EQ(taken, 0);
+	GUEST_CHECK_EQ(remote_irr(9), 0);
+	ioapic_write(ENTRY_LOW(9), LEVEL | 0x49);	/* the level has waited */
+	GUEST_CHECK_EQ(remote_irr(9), 1);
+	window();
+	GUEST_CHECK_EQ(taken, 1);
+	*(volatile __u32 *)(IOAPIC + 0x40) = 0x49;	/* version 0x11 has no EOI register */
+	GUEST_CHECK_EQ(remote_irr(9), 1);
+	end();
+	GUEST_CHECK_EQ(remote_irr(9), 1);		/* sent again: it is still high */
+	window();
+	GUEST_CHECK_EQ(taken, 2);
+	line(9, 0);
+	GUEST_CHECK_EQ(remote_irr(9), 1);
+	end();
+	GUEST_CHECK_EQ(remote_irr(9), 0);
+	window();
+	GUEST_CHECK_EQ(taken, 2);
+
+	/* Masked while in service: the EOI still ends it */
+	line(9, 1);
+	window();
+	GUEST_CHECK_EQ(taken, 3);
+	ioapic_write(ENTRY_LOW(9), LVT_MASKED | LEVEL | 0x49);
+	GUEST_CHECK_EQ(remote_irr(9), 1);
+	end();
+	GUEST_CHECK_EQ(remote_irr(9), 0);
+
+	/* Made an edge: as system software ends what no EOI will */
+	ioapic_write(ENTRY_LOW(9), LEVEL | 0x49);
+	GUEST_CHECK_EQ(remote_irr(9), 1);
+	ioapic_write(ENTRY_LOW(9), LVT_MASKED | 0x49);
+	GUEST_CHECK_EQ(remote_irr(9), 0);
+	window();
+	end();
+	return 0;
+}
+
+static void levels_through_page(void)
+{
+	for (unsigned int xapic = 0; xapic < 2; xapic++) {
+		struct vcpu *vcpu = vm_with_vcpu(.devices = DEVICES, .xapic = xapic);
+
+		by_mmio = xapic;
+		taken = 0;
+		map_controllers(vcpu->vm);
+		vcpu_start(vcpu, MODE_LONG, RING0, levels_by_page, 0);
+		CHECK_EQ(serve(vcpu), 0);
+	}
+}
+
+static GUEST __u32 touch_page(void)
+{
+	return window_read();
+}
+
+/* A VM without it: its page is the launcher's */
+static void no_page(void)
+{
+	struct vcpu *vcpu = vm_with_vcpu(.devices = TPZ_DEVICES_PC);
+
+	map_controllers(vcpu->vm);
+	vcpu_start(vcpu, MODE_LONG, RING0, touch_page, 0);
+	vcpu_expect(vcpu, TPZ_EXIT_MMIO);
+	CHECK_EQ(vcpu->run->mmio.gpa, IOAPIC_GPA + 0x10);
 }
 
 /* ------------------------------------------------------------------ arguments */
@@ -395,6 +586,10 @@ static const struct ktap_case cases[] = {
 	{ "the timer's line is pin 2", timer_pin },
 	{ "levels, remote IRR and EOI", levels },
 	{ "a line drives both controllers", both_controllers },
+	{ "its page: registers, widths, and no user exit", page },
+	{ "its page: edges", edges_through_page },
+	{ "its page: levels, remote IRR and EOI, in both modes of the local APIC", levels_through_page },
+	{ "no I/O APIC: no page", no_page },
 	{ "TPZ_SET_VM_STATE: arguments", state_arguments },
 	{ "save and restore", restored },
 	{ "TPZ_SEND_MSI", msi },

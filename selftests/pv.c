@@ -4,9 +4,10 @@
  * there are of them, spare the host: a CPU given to the one that is waited for, and TLB shoot-downs that let those be who
  * do not run.
  */
+#define MAX		8		/* vCPUs of a VM */
 #define _GNU_SOURCE
 #include "apic.h"
-#include "vcpus.h"
+#include "threads.h"
 
 #include <sched.h>
 
@@ -29,7 +30,7 @@ static inline __u64 hypercall(__u64 nr, __u64 a, __u64 b, __u64 c, __u64 d)
 	return nr;
 }
 
-static volatile __u32 ready, got[MAX_RUNNERS];
+static volatile __u32 ready, got[MAX];
 static volatile bool done;
 
 static void begin(void)
@@ -541,7 +542,7 @@ static __u64 exits_of(bool with_services, unsigned int asleep)
 	begin();
 	paravirtual = with_services;
 	sleepers = asleep;
-	memset(vm_host(vm, AREA(0)), 0, 128 * MAX_RUNNERS);
+	memset(vm_host(vm, AREA(0)), 0, 128 * MAX);
 	guest_on(VECTOR, shot);
 	run_all_in(vm, 2 + asleep, (uintptr_t)shooter, (uintptr_t)target);
 	meters = meters_open(vm->id);

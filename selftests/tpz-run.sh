@@ -36,7 +36,7 @@ spinning() {
 	return 1
 }
 
-plan 24
+plan 30
 
 check "PVH: the guest ends the run with 20h at port f4h" ends 65 /guest/hello --protocol pvh --module /tmp/module --append one
 check "PVH it was" says 'hello by PVH'
@@ -59,6 +59,12 @@ check "65 vCPUs are too many" ends 2 --cpus 65 /guest/hello
 check "8 vCPUs, of which one runs" ends 65 --cpus 8,sockets=2,threads=2 /guest/hello --protocol pvh --module /tmp/module --append one
 check "a topology of another number" ends 2 --cpus 4,sockets=3 /guest/hello
 check "an image that is none" ends 2 /tmp/module
+check "pinned to CPU 0" ends 65 --pin 0 --cpus 2 /guest/hello --protocol pvh --module /tmp/module --append one
+check "pinned to a CPU that is not there" ends 2 --pin 0,1000 --cpus 2 /guest/hello --protocol pvh --module /tmp/module
+check "names vCPU and CPU" says 'vCPU 1 cannot be pinned to CPU 1000: there is none'
+for list in 1-0 0, x; do
+	check "'$list' is no list of CPUs" ends 2 --pin "$list" /guest/hello
+done
 
 spinning
 holds "a guest that spins" $? = 0

@@ -14,7 +14,7 @@
 #include "../cpu/cpu.h"
 
 /**
- * tpz_apic_create() - a local APIC after reset, in x2APIC mode from the start; nothing without TPZ_DEVICE_LAPIC
+ * tpz_apic_create() - a local APIC after reset, in xAPIC mode (SDM vol. 3A, .4.7.1); nothing without TPZ_DEVICE_LAPIC
  *
  * Where the VM has the 8259 pair, LINT0 of vCPU 0 starts as firmware leaves it: ExtINT, unmasked ("virtual wire"); it
  * counts once the guest routes the pair's INTR there (tpz_pic_direct()).
@@ -254,5 +254,8 @@ void tpz_ioapic_set_state(struct tpz_vm *vm, const struct tpz_ioapic_state *st);
 void tpz_pic_get_state(struct tpz_vm *vm, struct tpz_pic_state *st);
 const char *tpz_pic_check_state(const struct tpz_pic_state *st);
 void tpz_pic_set_state(struct tpz_vm *vm, const struct tpz_pic_state *st);
+void tpz_pit_get_state(struct tpz_vm *vm, struct tpz_pit_state *st);
+const char *tpz_pit_check_state(const struct tpz_pit_state *st);
+void tpz_pit_set_state(struct tpz_vm *vm, const struct tpz_pit_state *st);
 
 #endif /* TPZ_IRQ_H */

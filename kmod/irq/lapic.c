@@ -287,7 +287,7 @@ int tpz_apic_create(struct tpz_vcpu *v)
 	apic->v = v;
 	tpz_timer_init(apic);
 	tpz_apic_reset(apic);
-	v->apic_base = APIC_BASE_X2APIC | (v->id ? 0 : MSR_IA32_APICBASE_BSP);
+	v->apic_base = APIC_BASE_DEFAULT | MSR_IA32_APICBASE_ENABLE | (v->id ? 0 : MSR_IA32_APICBASE_BSP);
 	v->apic = apic;
 	set_bit(TPZ_REQ_EVENT, &v->requests);	/* an input of the 8259 may stand high already */
 	return 0;

@@ -18,7 +18,7 @@
 
 #define X2APIC_MSRS		0x800
 
-/* Numbers of the registers: MSR X2APIC_MSRS + n; an MMIO page (xAPIC, to come) has them at offset 16 * n */
+/* Numbers of the registers: MSR X2APIC_MSRS + n; xAPIC mode's page has them at offset 16 * n */
 enum tpz_apic_reg {
 	APIC_REG_ID		= 0x02,
 	APIC_REG_VERSION	= 0x03,

@@ -23,14 +23,11 @@ static u64 writable(unsigned int reg)
 	return (u32)tpz_apic_writable(reg);
 }
 
-static bool can_read(unsigned int reg)
+/* To read or to write: what is read-only or write-only ignores the other */
+static bool exists(unsigned int reg)
 {
-	return tpz_apic_readable(reg) || reg == APIC_REG_DFR || reg == APIC_REG_ICR_HIGH || reg == APIC_REG_EOI;
-}
-
-static bool can_write(unsigned int reg)
-{
-	return reg == APIC_REG_EOI || reg == APIC_REG_ESR || (reg != APIC_REG_SELF_IPI && writable(reg));
+	return reg < APIC_REGS &&
+		(tpz_apic_readable(reg) || reg == APIC_REG_DFR || reg == APIC_REG_ICR_HIGH || reg == APIC_REG_EOI);
 }
 
 static void write(struct tpz_apic *apic, unsigned int reg, u32 value)
@@ -52,7 +49,7 @@ bool tpz_apic_mmio(struct tpz_vcpu *v, u64 gpa, unsigned int bytes, bool is_writ
 	/* What is not 32 bits wide and aligned is undefined: ignored, and zeroes */
 	if (gpa % REGISTER_STEP || bytes != sizeof(value))
 		return true;
-	if (reg >= APIC_REGS || !(is_write ? can_write(reg) : can_read(reg))) {
+	if (!exists(reg)) {
 		tpz_apic_error(v->apic, ESR_ILLEGAL_REGISTER);
 		return true;
 	}

@@ -113,12 +113,12 @@ static const char *xapic_identity_wrong(const struct tpz_vcpu *v, const struct t
 
 static const char *identity_wrong(const struct tpz_vcpu *v, const struct tpz_lapic *st)
 {
+	if (get_reg(st, APIC_REG_VERSION) != APIC_VERSION)
+		return "lapic version: is not this local APIC's";
 	if (xapic_form(st))
 		return xapic_identity_wrong(v, st);
 	if (get_reg(st, APIC_REG_ID) != v->id)
 		return "lapic ID: is not the vCPU's number";
-	if (get_reg(st, APIC_REG_VERSION) != APIC_VERSION)
-		return "lapic version: is not this local APIC's";
 	if (get_reg(st, APIC_REG_LDR) != tpz_apic_logical_id(v))
 		return "lapic LDR: does not follow from the ID";
 	return NULL;

@@ -5,7 +5,7 @@
 # same addresses. For its sake there are no red zone, no vector registers, no stack protector and no calls that the
 # compiler invents.
 
-SELFTEST_LIB := ktap.c vm.c vcpus.c machine.c memory.c module.c guest.c guest.S
+SELFTEST_LIB := ktap.c vm.c threads.c machine.c memory.c module.c guest.c guest.S
 SELFTEST_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-sign-compare \
 	-I$(TOP)/selftests/lib -I$(TOP)/uapi \
 	-fno-pie -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \

@@ -37,7 +37,9 @@
 #define GUEST_REAL_CODE	0x10000	/* vcpu_load() copies blobs for real mode here: CS 0x1000, IP 0 */
 #define GUEST_CPU_AREAS	0x20000
 #define GUEST_CPU_BYTES	0x4000	/* for each vCPU: TSS 4 KiB, ring 3 stack 4 KiB, ring 0 stack 8 KiB */
-#define GUEST_CPUS	16
+#define GUEST_CPUS	64
+#define GUEST_NEAR_CPUS	16
+#define GUEST_FAR_AREAS	0x200000	/* of all further vCPUs: in memory that else is the test's */
 #define GUEST_FREE	0x100000
 
 /* What vm.c lays out below it */

@@ -112,6 +112,8 @@ static void put32(struct vm *vm, __u64 gpa, __u32 value)
 
 static __u64 cpu_area(__u32 id)
 {
+	if (id >= GUEST_NEAR_CPUS)
+		return GUEST_FAR_AREAS + (id - GUEST_NEAR_CPUS) * GUEST_CPU_BYTES;
 	return GUEST_CPU_AREAS + id * GUEST_CPU_BYTES;
 }
 
@@ -266,6 +268,7 @@ struct vm *vm_create_with(struct vm_options options)
 		FAIL("TPZ_CREATE_VM: %s", strerror(errno));
 	close(device);
 	vm->id = create.id;
+	vm->x2apic = (options.devices & TPZ_DEVICE_LAPIC) && !options.xapic;
 
 	build_gdt(vm);
 	build_idts(vm);
@@ -276,6 +279,16 @@ struct vm *vm_create_with(struct vm_options options)
 }
 
 /* ------------------------------------------------------------------ vCPUs */
+
+#define APIC_BASE_EXTD	(1ULL << 10)
+
+static void enter_x2apic(struct vcpu *vcpu)
+{
+	struct tpz_state state = vcpu_get(vcpu, TPZ_STATE_MSRS);
+
+	state.msrs.apic_base |= APIC_BASE_EXTD;
+	vcpu_set(vcpu, &state);
+}
 
 struct vcpu *vcpu_create(struct vm *vm, __u32 id)
 {
@@ -295,6 +308,8 @@ struct vcpu *vcpu_create(struct vm *vm, __u32 id)
 		FAIL("run page: %s", strerror(errno));
 	vcpu->run = map;
 	vcpu->data = (__u8 *)map + TPZ_RUN_DATA_OFFSET;
+	if (vm->x2apic)
+		enter_x2apic(vcpu);
 	return vcpu;
 }
 

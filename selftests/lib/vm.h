@@ -47,6 +47,7 @@ struct vm {
 	int fd;
 	__u64 id;
 	__u8 *memory;		/* of guest-physical 0 to VM_BYTES */
+	bool x2apic;
 	struct vcpu *vcpus[GUEST_CPUS];
 };
 
@@ -56,6 +57,7 @@ struct vm_options {
 	__u64 traps;
 	__u64 timer_cycles;
 	__u32 sockets, cores, threads;
+	bool xapic;		/* local APICs stay in xAPIC mode, as they power up; else vcpu_create() has them in x2APIC mode */
 	bool memfd;		/* the memory is a memfd's, shared, instead of anonymous and private */
 };
 

@@ -249,6 +249,8 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	set_slots(machine);
 	for (unsigned int i = 0; i < boot->processors; i++) {
 		machine->processors[i].machine = machine;
+		machine->processors[i].pinned = config->pins;
+		machine->processors[i].cpu = config->pins ? config->pin[i % config->pins] : 0;
 		if (tpz_vcpu_create(&machine->vm, boot->apic_ids[i], &machine->processors[i].vcpu))
 			errx(STATUS_CANNOT, "%s", tpz_error());
 	}
@@ -273,6 +275,21 @@ static void kicked(int signal)
 	(void)signal;		/* its arrival is all */
 }
 
+static void pin(const struct processor *processor, unsigned int i)
+{
+	cpu_set_t cpus;
+	int error;
+
+	if (!processor->pinned)
+		return;
+	CPU_ZERO(&cpus);
+	CPU_SET(processor->cpu, &cpus);
+	error = pthread_setaffinity_np(processor->thread, sizeof(cpus), &cpus);
+	if (error)
+		errx(STATUS_CANNOT, "vCPU %u cannot be pinned to CPU %u: %s", i, processor->cpu,
+		     error == EINVAL ? "there is none, or it is offline, or not for this process" : strerror(error));
+}
+
 void machine_start_threads(struct machine *machine)
 {
 	struct sigaction action = { .sa_handler = kicked };
@@ -286,6 +303,7 @@ void machine_start_threads(struct machine *machine)
 		error = pthread_create(&processor->thread, NULL, vcpu_thread, processor);
 		if (error)
 			errx(STATUS_CANNOT, "a thread for vCPU %u: %s", i, strerror(error));
+		pin(processor, i);
 	}
 }
 

@@ -25,6 +25,7 @@
  * struct machine_config - what the command line asked for
  * @kernel: file name; @module, @protocol: or NULL
  * @sockets: with @cores in each and @threads in each core
+ * @pin: vCPU n runs on host CPU @pin[n % @pins] alone; @pins 0: anywhere
  */
 struct machine_config {
 	const char *kernel;
@@ -36,6 +37,7 @@ struct machine_config {
 	uint64_t traps;
 	uint64_t timer_cycles;
 	unsigned int sockets, cores, threads;
+	unsigned int pin[BOOT_PROCESSORS_MAX], pins;
 	struct machine_pci_config pci;
 };
 
@@ -54,11 +56,14 @@ struct machine_end {
 
 /**
  * struct processor - a vCPU and its thread
+ * @pinned: it runs on the host's @cpu alone
  */
 struct processor {
 	struct machine *machine;
 	struct tpz_vcpu vcpu;
 	pthread_t thread;
+	bool pinned;
+	unsigned int cpu;
 };
 
 /**

@@ -21,6 +21,7 @@ enum {
 	OPT_MODULE,
 	OPT_DISK,
 	OPT_RNG,
+	OPT_PIN,
 };
 
 static const struct argp_option options[] = {
@@ -30,6 +31,7 @@ static const struct argp_option options[] = {
 	{ "append", 'a', "TEXT", 0, "The kernel's command line (default: " DEFAULT_APPEND ")", 0 },
 	{ "memory", 'm', "SIZE", 0, "The guest's memory: a number with K, M or G, alone it counts MiB (default: 256M)", 0 },
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
+	{ "pin", OPT_PIN, "CPU[-CPU],...", 0, "Each vCPU runs on one CPU of this list alone, in turn", 0 },
 	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A raw image or block device as virtio disk: vda, the next one vdb; ro: read-only", 0 },
 	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
@@ -153,6 +155,32 @@ static void parse_cpus(struct argp_state *state, const char *arg, struct machine
 	machine->threads = threads;
 }
 
+static void parse_pin(struct argp_state *state, const char *arg, struct machine_config *machine)
+{
+	const char *rest = arg;
+
+	machine->pins = 0;
+	do {
+		unsigned int first, last;
+		int read = 0;
+
+		if (sscanf(rest, "%u-%u%n", &first, &last, &read) != 2 || !read) {
+			if (sscanf(rest, "%u%n", &first, &read) != 1)
+				argp_error(state, "--pin takes CPUs such as 0-3,8, not '%s'", arg);
+			last = first;
+		}
+		rest += read;
+		if (last < first || last >= CPU_SETSIZE || (*rest && *rest != ','))
+			argp_error(state, "--pin takes CPUs such as 0-3,8, each below %u, not '%s'", CPU_SETSIZE, arg);
+		for (; first <= last; first++) {
+			if (machine->pins == BOOT_PROCESSORS_MAX)
+				argp_error(state, "--pin %s: more than the %u vCPUs that a guest can have", arg,
+					   BOOT_PROCESSORS_MAX);
+			machine->pin[machine->pins++] = first;
+		}
+	} while (*rest++);
+}
+
 static void set_kernel(struct argp_state *state, struct machine_config *machine, const char *name)
 {
 	if (machine->kernel)
@@ -197,6 +225,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'c':
 		parse_cpus(state, arg, machine);
+		return 0;
+	case OPT_PIN:
+		parse_pin(state, arg, machine);
 		return 0;
 	case 't':
 		run->timeout_ns = parse_seconds(state, "--timeout", arg);

@@ -171,7 +171,7 @@ struct tpz_feature {
 };
 
 /* What a VM is created with besides memory and vCPUs */
-#define TPZ_DEVICE_LAPIC	(1ULL << 0)	/* a local APIC (x2APIC) in each vCPU; HLT sleeps in the kernel */
+#define TPZ_DEVICE_LAPIC	(1ULL << 0)	/* a local APIC in each vCPU, xAPIC or x2APIC; HLT sleeps in the kernel */
 #define TPZ_DEVICE_PIC		(1ULL << 1)	/* the 8259 pair, by ports; needs TPZ_DEVICE_LAPIC */
 #define TPZ_DEVICE_KVMCLOCK	(1ULL << 2)	/* KVM's CPUID signature and its clock */
 #define TPZ_DEVICE_IOAPIC	(1ULL << 3)	/* an I/O APIC of 24 pins at 0xfec00000; needs TPZ_DEVICE_LAPIC */
@@ -388,6 +388,43 @@ struct tpz_pic_state {
 	__u8 pad[6];
 };
 
+/* Of struct tpz_pit_counter.flags */
+#define TPZ_PIT_BCD		(1U << 0)
+#define TPZ_PIT_GATE		(1U << 1)	/* always, but for counter 2 */
+#define TPZ_PIT_LOADED		(1U << 2)	/* a count was written since the control word */
+#define TPZ_PIT_TRIGGERED	(1U << 3)	/* modes 1 and 5: by the gate, since the control word */
+#define TPZ_PIT_WRITE_HIGH	(1U << 4)	/* access 3: the high byte is next */
+#define TPZ_PIT_READ_HIGH	(1U << 5)
+#define TPZ_PIT_STATUS_LATCHED	(1U << 6)
+
+/* One counter of the 8254. Times are ticks of its clock (1193182 Hz) */
+struct tpz_pit_counter {
+	__u64 start;		/* when it was loaded or triggered, in the clock of struct tpz_pit_state.ticks */
+	__u64 halted;		/* ticks that had gone when its gate went low */
+	__u32 count;		/* 1 to 65536 (BCD: 10000); mode 3: from 2 */
+	__u16 latch;		/* a latched count */
+	__u8 mode;		/* 0 to 5 */
+	__u8 access;		/* 1: low byte, 2: high byte, 3: both */
+	__u8 low;		/* the low byte, waiting for the high one */
+	__u8 latched;		/* bytes of @latch still to be read */
+	__u8 status;		/* a latched status */
+	__u8 pad;
+	__u32 flags;		/* TPZ_PIT_* */
+};
+
+/**
+ * struct tpz_pit_state - the 8254: its clock stands between get and set
+ * @ticks: its clock
+ * @pending: counter 0's output has risen, and line 0 has not yet been told
+ */
+struct tpz_pit_state {
+	struct tpz_pit_counter counter[3];
+	__u64 ticks;
+	__u8 speaker;		/* port 0x61 bit 1 */
+	__u8 pending;
+	__u8 pad[6];
+};
+
 /**
  * struct tpz_vm_state - TPZ_GET_VM_STATE, TPZ_SET_VM_STATE: the VM's devices, as struct tpz_state does for a vCPU
  * @groups: TPZ_VM_STATE_*
@@ -402,6 +439,7 @@ struct tpz_vm_state {
 	char bad_field[96];
 	struct tpz_pic_state pic;
 	struct tpz_ioapic_state ioapic;
+	struct tpz_pit_state pit;
 };
 
 /* ------------------------------------------------------------------ a vCPU */

@@ -92,7 +92,8 @@ static bool behind_shadow(struct tpz_vcpu *v, const struct svm_vcpu *x)
 /*
  * It serves twice. With its intercept it is the interrupt window: its acceptance traps before anything of it is seen.
  * Without, it delivers an interrupt that the guest can take now; QEMU's TCG may deliver one of EVENTINJ a second time. Where
- * a window is wanted besides, EVENTINJ delivers.
+ * a window is wanted besides (an 8259's interrupt behind the local APIC's, an NMI), EVENTINJ delivers: V_IRQ can be but one of
+ * the two, and when the guest takes one that delivers, no exit tells that the window may be asked for.
  */
 void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See vcpus.h. */
 #define _GNU_SOURCE
-#include "vcpus.h"
+#include "threads.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -13,7 +12,6 @@ static void nothing(int number)
 	(void)number;
 }
 
-/* Runs until the guest is done, or the case is over */
 static void *run_vcpu(void *arg)
 {
 	struct runner *r = arg;
@@ -31,7 +29,7 @@ static void *run_vcpu(void *arg)
 	return NULL;
 }
 
-void vcpus_start(struct runner *r, struct vcpu *vcpu)
+void runner_start(struct runner *r, struct vcpu *vcpu)
 {
 	struct sigaction action = { .sa_handler = nothing };
 
@@ -42,15 +40,20 @@ void vcpus_start(struct runner *r, struct vcpu *vcpu)
 	CHECK_EQ(pthread_create(&r->thread, NULL, run_vcpu, r), 0);
 }
 
-void vcpus_end(void)
+bool runner_ended(struct runner *r)
+{
+	return !pthread_tryjoin_np(r->thread, NULL);
+}
+
+void runners_stop(void)
 {
 	ended = true;
 }
 
-void vcpus_join(struct runner *r, unsigned int n)
+void runners_join(struct runner *r, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		while (pthread_tryjoin_np(r[i].thread, NULL)) {
+		while (!runner_ended(&r[i])) {
 			usleep(1000);
 			if (ended || ktap_failed())
 				pthread_kill(r[i].thread, SIGUSR1);
@@ -59,14 +62,14 @@ void vcpus_join(struct runner *r, unsigned int n)
 
 void run_all_in(struct vm *vm, unsigned int n, uintptr_t first, uintptr_t rest)
 {
-	struct runner r[MAX_RUNNERS];
+	struct runner r[64];
 
-	CHECK_LE(n, MAX_RUNNERS);
+	CHECK_LE(n, ARRAY_SIZE(r));
 	for (unsigned int i = 0; i < n; i++)
 		vcpu_start_at(vcpu_create(vm, i), MODE_LONG, RING0, i ? rest : first, i);
 	for (unsigned int i = 0; i < n; i++)
-		vcpus_start(&r[i], vm->vcpus[i]);
-	vcpus_join(r, n);
+		runner_start(&r[i], vm->vcpus[i]);
+	runners_join(r, n);
 	for (unsigned int i = 0; i < n; i++)
 		CHECK_EQ(r[i].result, 0);
 }
