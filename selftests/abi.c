@@ -100,6 +100,16 @@ static void prepare_set_vm_state(void *arg)
 	ioctl(here.vm->fd, TPZ_GET_VM_STATE, state);
 }
 
+static void prepare_coalesced(void *arg)
+{
+	struct tpz_coalesced *region = arg, remove = { .size = sizeof(remove), .flags = TPZ_COALESCED_REMOVE | TPZ_COALESCED_PORT,
+						       .address = 0x300, .bytes = 8 };
+
+	ioctl(here.vm->fd, TPZ_SET_COALESCED, &remove);
+	*region = remove;
+	region->flags = TPZ_COALESCED_PORT;
+}
+
 static void prepare_get_state(void *arg)
 {
 	((struct tpz_state *)arg)->groups = TPZ_STATE_REGS;
@@ -150,6 +160,7 @@ static const struct call {
 	{ "TPZ_GET_STATE", TPZ_GET_STATE, VCPU_FILE, sizeof(struct tpz_state), prepare_get_state, false, true },
 	{ "TPZ_SET_STATE", TPZ_SET_STATE, VCPU_FILE, sizeof(struct tpz_state), prepare_set_state, false, false },
 	{ "TPZ_GET_CPUID", TPZ_GET_CPUID, VCPU_FILE, sizeof(struct tpz_cpuid), prepare_cpuid, false, false },
+	{ "TPZ_SET_COALESCED", TPZ_SET_COALESCED, VM_FILE, sizeof(struct tpz_coalesced), prepare_coalesced, false, false },
 };
 
 static __u32 known_flags(unsigned int number)
@@ -158,7 +169,9 @@ static __u32 known_flags(unsigned int number)
 	case TPZ_CREATE_VM:
 		return TPZ_VM_NO_HYPERVISOR;
 	case TPZ_SET_SLOT:
-		return TPZ_SLOT_READONLY;
+		return TPZ_SLOT_READONLY;	/* a scanned one needs scan_us, else: EINVAL */
+	case TPZ_SET_COALESCED:
+		return TPZ_COALESCED_REMOVE | TPZ_COALESCED_PORT;
 	case TPZ_SET_IRQFD:
 		return TPZ_IRQFD_REMOVE | TPZ_IRQFD_MSI | TPZ_IRQFD_RESAMPLE;
 	case TPZ_SET_IOEVENTFD:
@@ -173,9 +186,10 @@ static const struct { unsigned int number; enum kind kind; } all_numbers[] = {
 	{ TPZ_LIST_VMS, DEVICE_FILE }, { TPZ_OPEN_METERS, DEVICE_FILE },
 	{ TPZ_SET_SLOT, VM_FILE }, { TPZ_CREATE_VCPU, VM_FILE }, { TPZ_IRQ_LINE, VM_FILE },
 	{ TPZ_SEND_MSI, VM_FILE }, { TPZ_SET_IRQFD, VM_FILE }, { TPZ_SET_IOEVENTFD, VM_FILE },
-	{ TPZ_GET_VM_STATE, VM_FILE }, { TPZ_SET_VM_STATE, VM_FILE },
+	{ TPZ_GET_VM_STATE, VM_FILE }, { TPZ_SET_VM_STATE, VM_FILE }, { TPZ_SET_COALESCED, VM_FILE },
 	{ TPZ_RUN, VCPU_FILE }, { TPZ_GET_STATE, VCPU_FILE }, { TPZ_SET_STATE, VCPU_FILE },
 	{ TPZ_GET_CPUID, VCPU_FILE }, { TPZ_POKE, VCPU_FILE },
+	{ TPZ_SET_COALESCED, VM_FILE },
 };
 
 static void close_event(void *unused)
@@ -519,7 +533,6 @@ static void other_file_operations_are_refused(void)
 		CHECK_EQ(write(here.fd[kind], &byte, 1), -1);
 	}
 	CHECK_ERR(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, here.fd[DEVICE_FILE], 0), ENODEV);
-	CHECK_ERR(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, here.fd[VM_FILE], 0), ENODEV);
 }
 
 static void groups_are_known(void)

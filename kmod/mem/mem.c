@@ -7,6 +7,8 @@
  *	notifier.c	the host is about to change a page
  *	tree.c		the nested page table, which the two above fill and empty (tree.h)
  *	access.c	the module itself reads and writes guest memory
+ *	scan.c		slots whose changes are found by looking at them now and then
+ *	queue.c		writes that the launcher is told of without an exit of their own
  */
 #include <linux/slab.h>
 #include "internal.h"
@@ -40,10 +42,14 @@ int tpz_mem_create(struct tpz_vm *vm)
 	mem->vm = vm;
 	mem->max_tables = 1;
 	mutex_init(&mem->slots_lock);
+	tpz_scan_init(mem);
 
+	mem->queued = tpz_queue_create();
+	if (!mem->queued)
+		goto free_mem;
 	slots = kzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
 	if (!slots)
-		goto free_mem;
+		goto destroy_queue;
 	RCU_INIT_POINTER(mem->slots, slots);
 
 	err = tpz_tree_create(&mem->tree, tpz_hw->npt);
@@ -66,6 +72,8 @@ destroy_tree:
 	tpz_tree_destroy(&mem->tree);
 free_slots:
 	kfree(slots);
+destroy_queue:
+	tpz_queue_destroy(mem->queued);
 free_mem:
 	kfree(mem);
 	return err;
@@ -76,6 +84,7 @@ void tpz_mem_destroy(struct tpz_vm *vm)
 	struct tpz_zap zap = TPZ_ZAP_INIT(zap);
 	struct tpz_mem *mem = vm->mem;
 
+	tpz_scan_exit(mem);
 	/* Out of the notifier's reach first. No flush: the guest never runs again */
 	spin_lock(&mem->space->lock);
 	list_del(&mem->link);
@@ -87,6 +96,7 @@ void tpz_mem_destroy(struct tpz_vm *vm)
 	tpz_tree_destroy(&mem->tree);
 	publish(mem);
 	kfree(rcu_dereference_protected(mem->slots, true));
+	tpz_queue_destroy(mem->queued);
 	mutex_destroy(&mem->slots_lock);
 	kfree(mem);
 	vm->mem = NULL;

@@ -64,4 +64,38 @@ int tpz_mem_write_now(struct tpz_vm *vm, u64 gpa, const void *from, size_t bytes
  */
 int tpz_mem_cmpxchg(struct tpz_vm *vm, u64 gpa, u64 old, u64 new, size_t bytes);
 
+/* ------------------------------------------------------------------ scan.c: slots whose changes are found by looking */
+
+/**
+ * tpz_mem_scan() - look at the scanned slots; what the guest has changed goes into the queue
+ * @v: a vCPU of the VM; it is asked to look again if the queue became full
+ * Return: words that changed. Context: the vCPU's thread; may sleep.
+ */
+unsigned int tpz_mem_scan(struct tpz_vcpu *v);
+
+/**
+ * tpz_mem_scan_later() - at the end of the interval every vCPU is asked to look (TPZ_REQ_SCAN), by a timer of the host's
+ * Context: any.
+ */
+void tpz_mem_scan_later(struct tpz_vm *vm);
+
+/* ------------------------------------------------------------------ queue.c: writes that cost no exit to user space */
+
+struct tpz_coalesced;
+
+/**
+ * tpz_mem_set_coalesced() - TPZ_SET_COALESCED, every field but @flags unchecked so far
+ * Return: 0; -EINVAL, -EEXIST (overlap), -ENOENT (removal of nothing), -ENOSPC, -ENOMEM. May sleep.
+ */
+int tpz_mem_set_coalesced(struct tpz_vm *vm, const struct tpz_coalesced *region);
+
+/**
+ * tpz_mem_coalesce() - a guest's write that no device in the kernel has taken
+ * @port: to a port, else to a guest-physical address
+ * Return: true: it is in the queue; false: no coalesced region, or the queue is full. Context: any that may take a spin lock.
+ */
+bool tpz_mem_coalesce(struct tpz_vm *vm, bool port, u64 address, unsigned int bytes, const void *data);
+
+struct page *tpz_mem_queue_page(struct tpz_vm *vm);	/* for mmap(); lives as long as the VM */
+
 #endif /* TPZ_MEM_H */
