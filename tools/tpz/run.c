@@ -55,7 +55,7 @@ static void take_input(struct watch *watch)
 	if (watch->console->tty) {
 		switch (console_filter(watch->console, bytes, &count)) {
 		case CONSOLE_QUIT:
-			machine_end(watch->machine, STATUS_OK, false, "ended by Ctrl-A x");
+			machine_end(watch->machine, STATUS_STOPPED, false, "ended by Ctrl-A x");
 			break;
 		case CONSOLE_HELP:
 			fputs(console_help, stderr);
@@ -80,12 +80,14 @@ static void take_signal(struct watch *watch)
 static void watch_machine(struct watch *watch)
 {
 	struct machine *machine = watch->machine;
-	enum { INPUT, SIGNALS, TIMER, NOTIFY, FILES };
+	enum { INPUT, SIGNALS, TIMER, NOTIFY, RTC, WATCHDOG, FILES };
 	struct pollfd files[FILES] = {
 		[INPUT] = { .events = POLLIN },
 		[SIGNALS] = { .fd = watch->signals, .events = POLLIN },
 		[TIMER] = { .fd = watch->timer, .events = POLLIN },
 		[NOTIFY] = { .fd = machine->notify, .events = POLLIN },
+		[RTC] = { .fd = machine->power.rtc_timer, .events = POLLIN },
+		[WATCHDOG] = { .fd = machine->power.watchdog_timer, .events = POLLIN },
 	};
 
 	while (!machine_ended(machine)) {
@@ -105,6 +107,10 @@ static void watch_machine(struct watch *watch)
 			machine_end(machine, STATUS_TIMEOUT, true, "the time is over (--timeout)");
 		if (files[NOTIFY].revents)
 			eventfd_read(machine->notify, &count);
+		if (files[RTC].revents)
+			machine_power_rtc(machine);
+		if (files[WATCHDOG].revents)
+			machine_power_watchdog(machine);
 		if (wanted && files[INPUT].revents)
 			take_input(watch);
 	}
