@@ -223,6 +223,10 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	};
 	struct boot *boot = &machine->boot;
 
+	if (config->hidden) {
+		vm.flags |= TPZ_VM_NO_HYPERVISOR;
+		vm.devices &= ~TPZ_DEVICE_KVMCLOCK;
+	}
 	memset(machine, 0, sizeof(*machine));
 	pthread_mutex_init(&machine->end_lock, NULL);
 	pthread_mutex_init(&machine->devices_lock, NULL);

@@ -24,6 +24,7 @@
 /**
  * struct machine_config - what the command line asked for
  * @kernel: file name; @module, @protocol: or NULL
+ * @hidden: the guest shall not see that it is one
  * @sockets: with @cores in each and @threads in each core
  */
 struct machine_config {
@@ -35,6 +36,7 @@ struct machine_config {
 	enum tpz_mem_kind memory_kind;
 	uint64_t traps;
 	uint64_t timer_cycles;
+	bool hidden;
 	unsigned int sockets, cores, threads;
 	struct machine_pci_config pci;
 };

@@ -30,7 +30,7 @@ enum tpz_status {
 	STATUS_DEAD = 14,		/* the module gave the VM up */
 	STATUS_TIMEOUT = 16,
 	STATUS_HOST = 18,		/* tpz itself could not go on */
-	STATUS_STOPPED = 20,		/* Ctrl-A x, tpz stop --force */
+	STATUS_STOPPED = 20,		/* Ctrl-A x, or tpz stop by force */
 	STATUS_HALTED = 22,		/* the guest halted for good */
 	STATUS_PANIC = 24,
 	STATUS_HANG = 26,		/* it did not keep its watchdog quiet */
@@ -50,6 +50,7 @@ int cmd_run(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 
 /**
  * open_device() - the device, and what the module says of itself; ends tpz with a message on failure
