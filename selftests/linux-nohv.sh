@@ -6,7 +6,7 @@
 . /lab/guest.sh
 
 plan 7
-start_guest /guest/vmlinuz --initrd /guest/initrd --memory 192M --cpus 2 --no-hv \
+start_guest $(patient) /guest/vmlinuz --initrd /guest/initrd --memory 192M --cpus 2 --no-hv \
 	--append "console=ttyS0 panic=-1 cryptomgr.notests quiet"
 check "a stock kernel boots" within 900 said "$PROMPT"
 check "its processor tells of no hypervisor" answers 0 flag 'grep -cw hypervisor /proc/cpuinfo'

@@ -56,7 +56,7 @@ running() {
 	return 1
 }
 
-plan 46
+plan 45
 
 check "PVH: the guest ends the run with 20h at port f4h" ends 65 /guest/hello --protocol pvh --module /tmp/module --append one
 check "PVH it was" says 'hello by PVH'
@@ -77,7 +77,6 @@ check "it panics" ends 24 /guest/hello --protocol pvh --module /tmp/module --app
 check "which is told" says 'panicked'
 check "it hangs, as its watchdog sees it" ends 26 /guest/hello --protocol pvh --module /tmp/module --append watchdog
 check "which is told" says 'hangs'
-check "it halts for good" ends 22 /guest/hello --protocol pvh --module /tmp/module --append halt
 check "a timeout" ends 16 /guest/hello --protocol pvh --module /tmp/module --append spin --timeout 2
 
 check "no such image" ends 2 /no/such/file

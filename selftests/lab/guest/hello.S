@@ -7,7 +7,6 @@
  *	u  a read of unbacked memory	s  it spins (the CLI inside the loop: see spin.S)
  *	d  power off (down)		b  the same once the power button was pressed
  *	p  word of a panic		w  it starts the watchdog and spins
- *	h  it halts for good
  *	else: port f4h, 10h by multiboot, 20h by PVH
  */
 	.section .note.pvh, "a", @note
@@ -74,8 +73,6 @@ report:	mov	$command_line, %esi
 	je	panic
 	cmp	$'w', %al
 	je	watchdog
-	cmp	$'h', %al
-	je	halt
 	mov	%ebx, %eax
 	out	%eax, $0xf4
 
@@ -95,9 +92,6 @@ unbacked:
 spin:	cli
 	pause
 	jmp	spin
-halt:	cli
-	hlt
-	jmp	halt
 
 button:	mov	$0x602, %dx		/* PM1 enable: the power button */
 	mov	$0x100, %ax
