@@ -7,7 +7,9 @@
 
 #include "../lib/ktap.c"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "../../tools/devices/guestmem.c"
 #include "../../tools/devices/mmio.c"
@@ -21,6 +23,9 @@
 #undef process
 #define process process_blk
 #include "../../tools/devices/virtio_blk.c"
+#undef process
+#define process process_net
+#include "../../tools/devices/virtio_net.c"
 #undef process
 
 #define RAM		0x4000
@@ -38,7 +43,9 @@ static struct mmio_space mmio;
 static struct pci_bus bus;
 static struct virtio_blk blk;
 static struct virtio_device rng;
-static unsigned long *runs, *answers;
+static struct virtio_net net;
+static int cable[2];
+static unsigned long *runs, *answers, *frames;
 
 static int send_msi(void *arg, uint64_t address, uint32_t data)
 {
@@ -65,9 +72,12 @@ static void set_up(void)
 	CHECK_EQ(pci_init(&bus, &ports, &mmio, set_line, NULL), 0);
 	CHECK_EQ(virtio_blk_init(&blk, &host, fd, 64 << 10, false, 2), 0);
 	CHECK_EQ(virtio_rng_init(&rng, &host), 0);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, cable), 0);
+	CHECK_EQ(virtio_net_init(&net, &host, cable[0], (const uint8_t[ETH_ALEN]){ 2 }), 0);
 	/* Without threads: the script gives the turns */
 	CHECK_EQ(pci_add(&bus, &blk.virtio.pci), 0);
 	CHECK_EQ(pci_add(&bus, &rng.pci), 0);
+	CHECK_EQ(pci_add(&bus, &net.virtio.pci), 0);
 }
 
 static void store(uint64_t gpa, unsigned int bytes, uint64_t value)

@@ -80,13 +80,19 @@ static void add_disk(struct machine_pci *pci, const char *name, bool readonly)
 		errx(STATUS_CANNOT, "%s: no room for the disk", name);
 }
 
+static void add_net(struct machine_pci *pci, const struct net_config *net)
+{
+	if (virtio_net_init(&pci->net[pci->nets++], &pci->host, net_open(net), net->mac))
+		errx(STATUS_CANNOT, "--net %s: no room for the card", net->arg);
+}
+
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config)
 {
 	struct machine_pci *pci = &machine->pci;
 	struct boot *boot = &machine->boot;
 	uint64_t high = boot->memory_bytes - boot->low_bytes;
 
-	if (!config->disks && !config->rng)
+	if (!config->disks && !config->nets && !config->rng)
 		return;
 	pci->present = true;
 	pci->host = (struct virtio_host){
@@ -102,6 +108,8 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 		errx(STATUS_CANNOT, "no room for the PCI bus");
 	for (unsigned int i = 0; i < config->disks; i++)
 		add_disk(pci, config->disk[i].name, config->disk[i].readonly);
+	for (unsigned int i = 0; i < config->nets; i++)
+		add_net(pci, &config->net[i]);
 	pci->has_rng = config->rng;
 	if (config->rng && virtio_rng_init(&pci->rng, &pci->host))
 		errx(STATUS_CANNOT, "no room for the entropy device");
@@ -114,6 +122,8 @@ void machine_pci_start(struct machine *machine)
 
 	for (unsigned int i = 0; !ret && i < pci->disks; i++)
 		ret = virtio_add(&pci->disk[i].virtio, &pci->bus);
+	for (unsigned int i = 0; !ret && i < pci->nets; i++)
+		ret = virtio_add(&pci->net[i].virtio, &pci->bus);
 	if (!ret && pci->has_rng)
 		ret = virtio_add(&pci->rng, &pci->bus);
 	if (ret)
@@ -127,6 +137,10 @@ void machine_pci_destroy(struct machine *machine)
 	for (unsigned int i = 0; i < pci->disks; i++) {
 		virtio_free(&pci->disk[i].virtio);
 		close(pci->disk[i].fd);
+	}
+	for (unsigned int i = 0; i < pci->nets; i++) {
+		virtio_free(&pci->net[i].virtio);
+		close(pci->net[i].fd);
 	}
 	if (pci->has_rng)
 		virtio_free(&pci->rng);
