@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The same kernel with a virtio network card on a user-mode network: it gets its address by DHCP, what it fetches from a
-# server on the host and what the host fetches from it is what was there, and each queue has an interrupt of its own.
-# The guest's drivers are the distribution's own modules.
+# The same kernel with two virtio network cards. On a user-mode network it gets its address by DHCP, and what it fetches
+# from a server on the host and the host fetches from it is what was there; a tap leads to the host, too; each queue has
+# an interrupt of its own. The guest's drivers are the distribution's own modules.
 . /lab/ktap.sh
 
 OUT=/tmp/guest.out
@@ -42,14 +42,17 @@ answers() {
 # What the guest has cost so far: its exits by reason, and its packets; WORD is new each time.
 cost() {
 	tpz stat | awk '$6 == "%" { print $1, $2 }' >/tmp/cost.$1
-	echo packets $(ask $1 'cd /sys/class/net/eth0/statistics; cat rx_packets tx_packets | tr "\n" "+"; echo 0') |
+	echo packets $(ask $1 'cd /sys/class/net/eth1/statistics; cat rx_packets tx_packets | tr "\n" "+"; echo 0') |
 		sed 's/+/ /' >>/tmp/cost.$1
 }
 
 # told WHAT BEFORE AFTER: the difference, in the report.
 told() {
 	awk -v what="$1" 'NR == FNR { old[$1] = $2; sent = $1 == "packets" ? $3 : sent; next }
-		$1 == "packets" { print "# " what ": " exits " exits, packets received " $2 - old[$1] ", sent " $3 - sent; next }
+		$1 == "packets" {
+			print "# " what ": " exits " exits, packets received " $2 - old[$1] ", sent " $3 - sent
+			next
+		}
 		$2 > old[$1] { print "#   " $1, $2 - old[$1]; exits += $2 - old[$1] }' /tmp/cost.$2 /tmp/cost.$3
 }
 
@@ -57,7 +60,13 @@ fetched_from_guest() {
 	[ "$(wget -q -O - http://127.0.0.1:8081/back | md5sum | cut -d' ' -f1)" = "$sum" ]
 }
 
-plan 11
+# refused WORDS NET: tpz run --net NET ends with these words.
+refused() {
+	! tpz run /guest/vmlinuz --timeout 60 --net "$2" </dev/null >/tmp/refused 2>&1 && grep -q -- "$1" /tmp/refused ||
+		{ cat /tmp/refused; return 1; }
+}
+
+plan 13
 mkdir -p /tmp/served /tmp/more/etc
 dd if=/dev/urandom of=/tmp/served/file bs=1M count=$MIB 2>/dev/null
 sum=$(md5sum </tmp/served/file | cut -d' ' -f1)
@@ -77,13 +86,16 @@ chmod 755 /tmp/more/etc/dhcp
 	(cd /tmp/more && { echo etc; echo etc/dhcp; } | cpio -o -H newc 2>/dev/null)
 } >/tmp/initrd
 
-check "a forwarded port that is taken is refused, and named" sh -c \
-	'! tpz run /guest/vmlinuz --net user,hostfwd=tcp:8080:80 </dev/null >/tmp/refused 2>&1 && grep -q "port 8080" /tmp/refused'
+check "a forwarded port that is taken is named" refused "port 8080 of this host" user,hostfwd=tcp:8080:80
+check "a tap that is not there is named" refused "tap none: there is none; as root: ip tuntap add none" tap=none
+modprobe tun
+tunctl -t tap0 >/dev/null && ifconfig tap0 10.9.0.1 netmask 255.255.255.0 up
 
 mkfifo $IN
 : >$OUT
-tpz run /guest/vmlinuz --initrd /tmp/initrd --memory 256M --net user,mac=02:00:00:00:00:17,hostfwd=tcp:8081:80 \
-	--append "console=ttyS0 panic=-1 cryptomgr.notests" <$IN 2>&1 | tr -d '\r' >$OUT &
+tpz run /guest/vmlinuz --initrd /tmp/initrd --memory 256M --net tap=tap0 \
+	--net user,mac=02:00:00:00:00:17,hostfwd=tcp:8081:80 --append "console=ttyS0 panic=-1 cryptomgr.notests" \
+	<$IN 2>&1 | tr -d '\r' >$OUT &
 TR=$!
 exec 3>$IN
 TPZ=
@@ -97,9 +109,9 @@ TAIL=$!
 check "a stock kernel boots to a shell prompt" within 600 said "$PROMPT"
 check "its virtio drivers load" answers "0 0" loaded \
 	'modprobe virtio_pci; a=$?; modprobe virtio_net; echo $a $?'
-check "the card has its address" answers "02:00:00:00:00:17" mac 'cat /sys/class/net/eth0/address'
+check "the card has its address" answers "02:00:00:00:00:17" mac 'cat /sys/class/net/eth1/address'
 check "the guest gets its address by DHCP" answers "10.0.2.15 10.0.2.2 10.0.2.3" lease \
-	'ifconfig lo up; ifconfig eth0 up; udhcpc -n -q -f -i eth0 -s /etc/dhcp >/dev/null 2>&1; cat /lease'
+	'ifconfig lo up; ifconfig eth1 up; udhcpc -n -q -f -i eth1 -s /etc/dhcp >/dev/null 2>&1; cat /lease'
 cost cost0
 check "it fetches $MIB MiB from a server on the host" answers "$sum" fetch \
 	'wget -q -O /got http://10.0.2.2:8080/file; md5sum </got | cut -d" " -f1'
@@ -113,8 +125,10 @@ check "$PINGS pings to the gateway come back" answers "$PINGS packets received" 
 	"ping -A -q -c $PINGS 10.0.2.2 | sed -n 's/.*, \\(.*received\\).*/\\1/p'"
 cost cost3
 told "pings" cost2 cost3
-check "each queue has an interrupt of its own" answers "1 1" vectors \
-	'for q in virtio0-input.0 virtio0-output.0; do grep -c "MSI.* $q\$" /proc/interrupts; done'
+check "the tap leads to the host" answers "20 packets received" tap \
+	"ifconfig eth0 10.9.0.2; ping -A -q -c 20 10.9.0.1 | sed -n 's/.*, \\(.*received\\).*/\\1/p'"
+check "each queue has an interrupt of its own" answers "1 1 1 1" vectors \
+	'for q in 0-input 0-output 1-input 1-output; do grep -c "MSI.* virtio$q.0\$" /proc/interrupts; done'
 
 echo 'cat /proc/interrupts; cat /proc/net/dev; report --end 0' >&3
 exec 3>&-

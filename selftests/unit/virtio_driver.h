@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A guest's virtio driver in process memory, for tests of the devices: one at the bus's first place, one queue at a time.
+ * A guest's virtio driver in process memory, for tests of the devices: for the bus's first place, one queue at a time.
  */
 #ifndef VIRTIO_DRIVER_H
 #define VIRTIO_DRIVER_H

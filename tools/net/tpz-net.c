@@ -188,8 +188,8 @@ static void forward(Slirp *slirp, const char *rule)
 	char protocol[4];
 	int end = 0;
 
-	if (sscanf(rule, "%3[a-z]:%u:%u%n", protocol, &from, &to, &end) != 3 || rule[end] || !from || !to || from > 65535 ||
-	    to > 65535 || (strcmp(protocol, "tcp") && strcmp(protocol, "udp")))
+	if (sscanf(rule, "%3[a-z]:%u:%u%n", protocol, &from, &to, &end) != 3 || rule[end] || !from || !to ||
+	    from > 65535 || to > 65535 || (strcmp(protocol, "tcp") && strcmp(protocol, "udp")))
 		errx(1, "hostfwd=%s: takes tcp:HOSTPORT:GUESTPORT or udp:HOSTPORT:GUESTPORT", rule);
 	if (slirp_add_hostfwd(slirp, !strcmp(protocol, "udp"), here, from, guest, to))
 		err(1, "hostfwd=%s: port %u of this host", rule, from);

@@ -108,11 +108,12 @@ static void explain_tap(const char *name)
 {
 	switch (errno) {
 	case EPERM:
-		errx(STATUS_CANNOT, "tap %s: belongs to another user; as root: ip tuntap add %s mode tap user USER", name, name);
+		errx(STATUS_CANNOT, "tap %s: belongs to another user; as root: ip tuntap add %s mode tap user USER", name,
+		     name);
 	case EBUSY:
 		errx(STATUS_CANNOT, "tap %s: is in use by another program", name);
 	case EINVAL:
-		errx(STATUS_CANNOT, "tap %s: is another kind of interface; one made by `ip tuntap add NAME mode tap` will do", name);
+		errx(STATUS_CANNOT, "tap %s: is another kind of interface; make one by `ip tuntap add NAME mode tap`", name);
 	default:
 		err(STATUS_CANNOT, "tap %s", name);
 	}
@@ -124,8 +125,8 @@ static int open_tap(const char *name)
 	int fd;
 
 	if (!if_nametoindex(name))
-		errx(STATUS_CANNOT, "tap %s: there is none; as root: ip tuntap add %s mode tap user USER && ip link set %s up",
-		     name, name, name);
+		errx(STATUS_CANNOT, "tap %s: there is none; as root: ip tuntap add %s mode tap user USER && "
+		     "ip link set %s up", name, name, name);
 	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
 		errx(STATUS_CANNOT, "/dev/net/tun: no permission; as root: chmod 0666 /dev/net/tun, or use --net user");

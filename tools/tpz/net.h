@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What stands behind a guest's network card: a user-mode network, a tap, or a file that the caller opened. Each is a file
- * that carries one Ethernet frame a read or write.
+ * What stands behind a guest's network card: a user-mode network, a tap, or what the caller opened. Each is a file that
+ * carries one Ethernet frame a read or write.
  */
 #ifndef TPZ_NET_H
 #define TPZ_NET_H

@@ -32,7 +32,9 @@ static const struct argp_option options[] = {
 	{ "memory", 'm', "SIZE", 0, "The guest's memory: a number with K, M or G, alone it counts MiB (default: 256M)", 0 },
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
 	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A raw image or block device as virtio disk: vda, the next one vdb; ro: read-only", 0 },
-	{ "net", OPT_NET, "user[,hostfwd=tcp:HOST:GUEST]|tap=NAME|fd=N[,mac=MAC]", 0, "A virtio network card: on a network of the user's, which needs no privilege (hostfwd: this host's port reaches the guest's); on a tap interface; or on an open file", 0 },
+	{ "net", OPT_NET, "user[,hostfwd=tcp:PORT:PORT]|tap=NAME|fd=N[,mac=MAC]", 0,
+	  "A virtio network card: on a network that needs no privilege (hostfwd: a port of this host leads to one of the "
+	  "guest); on a tap interface; or on an open file", 0 },
 	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
