@@ -82,6 +82,7 @@ install: tools
 	cp -a tools/install $(SOURCE)/tools
 	sed 's/@VERSION@/$(VERSION)/' dkms.conf >$(SOURCE)/dkms.conf
 	install -D -m 755 build/tools/tpz $(DESTDIR)$(PREFIX)/bin/tpz
+	test ! -e build/tools/tpz-net || install -D -m 755 build/tools/tpz-net $(DESTDIR)$(PREFIX)/bin/tpz-net
 	$(if $(MAN1),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(MAN1))
 	install -D -m 644 tools/install/60-trapeze.rules $(DESTDIR)/etc/udev/rules.d/60-trapeze.rules
 	test -e $(DESTDIR)/etc/modprobe.d/trapeze.conf || \
@@ -96,7 +97,7 @@ endif
 
 uninstall:
 	! dkms status trapeze/$(VERSION) | grep -q . || dkms remove trapeze/$(VERSION) --all
-	rm -rf $(SOURCE) $(PREFIX)/bin/tpz $(addprefix $(PREFIX)/share/man/man1/,$(notdir $(MAN1)))
+	rm -rf $(SOURCE) $(PREFIX)/bin/tpz $(PREFIX)/bin/tpz-net $(addprefix $(PREFIX)/share/man/man1/,$(notdir $(MAN1)))
 	rm -f /etc/udev/rules.d/60-trapeze.rules /etc/modprobe.d/trapeze.conf
 
 clean:

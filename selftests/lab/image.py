@@ -68,11 +68,11 @@ def busybox_tree(root):
 
 
 def place_program(name, root):
-    """A program of the build machine, with the shared libraries that it names."""
-    program = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    """One of ours or of the build machine's programs, with the shared libraries that it names."""
+    program = shutil.which(name, path=f"{BUILD}/tools:/usr/sbin:/usr/bin:/sbin:/bin")
     if not program:
         raise LabError(f"extras: the build machine has no program {name}")
-    place(program, root, f"bin/{name}")
+    place_stripped(program, root, f"bin/{name}")
     for library in re.findall(r"(/\S+)", run("ldd", program)):
         place(library, root, library)
 

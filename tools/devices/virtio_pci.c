@@ -68,6 +68,12 @@ static void need_reset(struct virtio_device *device)
 		interrupt(device, __atomic_load_n(&device->config_vector, __ATOMIC_RELAXED), VIRTIO_PCI_ISR_CONFIG);
 }
 
+void virtio_tell_config(struct virtio_device *device)
+{
+	if (get_status(device) & VIRTIO_CONFIG_S_DRIVER_OK)
+		interrupt(device, __atomic_load_n(&device->config_vector, __ATOMIC_RELAXED), VIRTIO_PCI_ISR_CONFIG);
+}
+
 /* ------------------------------------------------------------------ (ii) queues */
 
 void virtio_tell(struct virtio_device *device, unsigned int index)
@@ -85,17 +91,22 @@ bool virtio_has(const struct virtio_device *device, unsigned int feature)
 	return device->driver_features >> feature & 1;
 }
 
-static void serve(struct virtio_queue *queue)
+/* @return what the thread shall poll for */
+static short serve(struct virtio_queue *queue)
 {
 	struct virtio_device *device = queue->device;
+	short poll_for;
 
 	pthread_mutex_lock(&queue->lock);
+	queue->poll_for = 0;
 	if (queue->enabled && !queue->ring.broken &&
 	    (get_status(device) & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET)) == VIRTIO_CONFIG_S_DRIVER_OK) {
 		device->model->process(device, queue->index);
 		virtio_tell(device, queue->index);
 	}
+	poll_for = queue->ring.broken ? 0 : queue->poll_for;
 	pthread_mutex_unlock(&queue->lock);
+	return poll_for;
 }
 
 static void *queue_thread(void *arg)
@@ -103,7 +114,7 @@ static void *queue_thread(void *arg)
 	struct virtio_queue *queue = arg;
 	struct pollfd files[2] = {
 		{ .fd = queue->kick, .events = POLLIN },
-		{ .fd = queue->poll_fd, .events = POLLIN },
+		{ .fd = -1 },
 	};
 	eventfd_t count;
 
@@ -111,7 +122,8 @@ static void *queue_thread(void *arg)
 		if (poll(files, 2, -1) < 0 && errno != EINTR)
 			break;
 		eventfd_read(queue->kick, &count);
-		serve(queue);
+		files[1].events = serve(queue);
+		files[1].fd = files[1].events ? queue->poll_fd : -1;	/* a dead file is ready for ever */
 	}
 	return NULL;
 }

@@ -16,7 +16,7 @@ struct virtio_device;
 /**
  * struct virtio_model - a kind of device
  * @id, @class: virtio device ID; PCI class code
- * @process: queue @index was kicked, or its @poll_fd is readable; called by its thread with its lock, while it is live
+ * @process: queue @index was kicked, or its @poll_fd is ready; called by its thread with its lock, while it is live
  */
 struct virtio_model {
 	const char *name;
@@ -30,7 +30,8 @@ struct virtio_model {
  * @lock: guards all that follows, but @kick, @poll_fd and @thread, which stay, and @vector, which is atomic
  * @live: between the driver's DRIVER_OK with the queue enabled, and reset
  * @kick: an eventfd
- * @poll_fd: another file whose input wakes the thread, or -1
+ * @poll_fd: another file that wakes the thread, or -1
+ * @poll_for: for which poll() events, as @process last said; none while the queue is not live
  */
 struct virtio_queue {
 	struct virtio_device *device;
@@ -41,6 +42,7 @@ struct virtio_queue {
 	uint16_t vector;
 	pthread_mutex_t lock;
 	bool enabled;
+	short poll_for;
 	struct virtq ring;
 	struct virtq_chain chain;
 };
@@ -101,6 +103,9 @@ void virtio_free(struct virtio_device *device);
 
 /* For models, in @process: interrupt the driver if it wants it; look whether the queue broke */
 void virtio_tell(struct virtio_device *device, unsigned int index);
+
+/* For models, in @process: the device's own registers have changed */
+void virtio_tell_config(struct virtio_device *device);
 
 /* Whether the driver took @feature (a bit's number) */
 bool virtio_has(const struct virtio_device *device, unsigned int feature);

@@ -139,22 +139,35 @@ int virtq_pop(struct virtq *queue, struct virtq_chain *chain)
 	return 1;
 }
 
-void virtq_unpop(struct virtq *queue)
+void virtq_unpop(struct virtq *queue, unsigned int count)
 {
-	queue->next_avail--;
+	queue->next_avail -= count;
 }
 
-void virtq_push(struct virtq *queue, uint16_t head, uint32_t written)
+void virtq_fill(struct virtq *queue, unsigned int ahead, uint16_t head, uint32_t written)
 {
+	uint16_t slot = (queue->next_used + ahead) & (queue->size - 1);
 	volatile uint32_t *entry;
 
 	if (queue->broken)
 		return;
-	entry = (volatile uint32_t *)&queue->used_at[USED_RING + 4 * (queue->next_used & (queue->size - 1))];
+	entry = (volatile uint32_t *)&queue->used_at[USED_RING + 4 * slot];
 	entry[0] = head;
 	entry[1] = written;
-	queue->next_used++;
+}
+
+void virtq_publish(struct virtq *queue, unsigned int count)
+{
+	if (queue->broken)
+		return;
+	queue->next_used += count;
 	__atomic_store_n(&queue->used_at[USED_IDX], queue->next_used, __ATOMIC_RELEASE);
+}
+
+void virtq_push(struct virtq *queue, uint16_t head, uint32_t written)
+{
+	virtq_fill(queue, 0, head, written);
+	virtq_publish(queue, 1);
 }
 
 bool virtq_wants_interrupt(struct virtq *queue)

@@ -62,14 +62,21 @@ int virtq_break(struct virtq *queue, const char *why);
  */
 int virtq_pop(struct virtq *queue, struct virtq_chain *chain);
 
-/* Undoes the last virtq_pop(), of which nothing was pushed */
-void virtq_unpop(struct virtq *queue);
+/* Undoes the last @count virtq_pop(), of which nothing was pushed or filled */
+void virtq_unpop(struct virtq *queue, unsigned int count);
 
 /**
  * virtq_push() - give a request back
  * @written: bytes written to its buffers, from the first on
  */
 void virtq_push(struct virtq *queue, uint16_t head, uint32_t written);
+
+/**
+ * virtq_fill(), virtq_publish() - give several back, so that the driver sees all of them at once or none
+ * @ahead: how many were filled since the last virtq_publish()
+ */
+void virtq_fill(struct virtq *queue, unsigned int ahead, uint16_t head, uint32_t written);
+void virtq_publish(struct virtq *queue, unsigned int count);
 
 /* Whether the driver wants to be interrupted for what was pushed since the last call */
 bool virtq_wants_interrupt(struct virtq *queue);

@@ -20,4 +20,11 @@ const char *confine_privileges(void);
  */
 const char *confine_calls(void);
 
+/**
+ * confine_network_calls() - the same for the process of a user-mode network: what it needs is sockets
+ *
+ * @return as confine_privileges()
+ */
+const char *confine_network_calls(void);
+
 #endif /* TPZ_CONFINE_H */

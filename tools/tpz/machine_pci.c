@@ -74,7 +74,13 @@ static void add_disk(struct machine_pci *pci, const char *name, bool readonly)
 
 bool machine_pci_wanted(const struct machine_pci_config *config)
 {
-	return config->disks || config->rng;
+	return config->disks || config->nets || config->rng;
+}
+
+static void add_net(struct machine_pci *pci, const struct net_config *net)
+{
+	if (virtio_net_init(&pci->net[pci->nets++], &pci->host, net_open(net), net->mac))
+		errx(STATUS_CANNOT, "--net %s: no room for the card", net->arg);
 }
 
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config)
@@ -99,6 +105,8 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 		errx(STATUS_CANNOT, "no room for the PCI bus");
 	for (unsigned int i = 0; i < config->disks; i++)
 		add_disk(pci, config->disk[i].name, config->disk[i].readonly);
+	for (unsigned int i = 0; i < config->nets; i++)
+		add_net(pci, &config->net[i]);
 	pci->has_rng = config->rng;
 	if (config->rng && virtio_rng_init(&pci->rng, &pci->host))
 		errx(STATUS_CANNOT, "no room for the entropy device");
@@ -111,6 +119,8 @@ void machine_pci_start(struct machine *machine)
 
 	for (unsigned int i = 0; !ret && i < pci->disks; i++)
 		ret = virtio_add(&pci->disk[i].virtio, &pci->bus);
+	for (unsigned int i = 0; !ret && i < pci->nets; i++)
+		ret = virtio_add(&pci->net[i].virtio, &pci->bus);
 	if (!ret && pci->has_rng)
 		ret = virtio_add(&pci->rng, &pci->bus);
 	if (ret)
@@ -124,6 +134,10 @@ void machine_pci_destroy(struct machine *machine)
 	for (unsigned int i = 0; i < pci->disks; i++) {
 		virtio_free(&pci->disk[i].virtio);
 		close(pci->disk[i].fd);
+	}
+	for (unsigned int i = 0; i < pci->nets; i++) {
+		virtio_free(&pci->net[i].virtio);
+		close(pci->net[i].fd);
 	}
 	if (pci->has_rng)
 		virtio_free(&pci->rng);

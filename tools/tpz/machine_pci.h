@@ -10,9 +10,12 @@
 #include <trapeze.h>
 
 #include "devices/virtio_blk.h"
+#include "devices/virtio_net.h"
 #include "devices/virtio_rng.h"
+#include "net.h"
 
 #define DISKS_MAX	8
+#define NETS_MAX	4
 
 /**
  * struct machine_pci_config - what the command line asked for; nothing: the guest has no PCI bus
@@ -23,6 +26,8 @@ struct machine_pci_config {
 		bool readonly;
 	} disk[DISKS_MAX];
 	unsigned int disks;
+	struct net_config net[NETS_MAX];
+	unsigned int nets;
 	bool rng;
 };
 
@@ -39,6 +44,8 @@ struct machine_pci {
 	struct virtio_host host;
 	struct virtio_blk disk[DISKS_MAX];
 	unsigned int disks;
+	struct virtio_net net[NETS_MAX];
+	unsigned int nets;
 	struct virtio_device rng;
 	bool has_rng;
 };

@@ -5,7 +5,7 @@
 
 #include <asm/types.h>
 
-typedef __u16 __le16, __virtio16;
+typedef __u16 __le16, __be16, __virtio16;
 typedef __u32 __le32, __virtio32;
 typedef __u64 __le64, __virtio64;
 

@@ -1,0 +1,139 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The same kernel with two virtio network cards. On a user-mode network it gets its address by DHCP, and what it fetches
+# from a server on the host and the host fetches from it is what was there; a tap leads to the host, too; each queue has
+# an interrupt of its own. The guest's drivers are the distribution's own modules.
+. /lab/ktap.sh
+
+OUT=/tmp/guest.out
+IN=/tmp/guest.in
+PROMPT='guest# '
+MIB=4
+PINGS=1000
+
+# within SECONDS COMMAND...: wait until it succeeds, or the guest is gone.
+within() {
+	within_seconds=$1
+	shift
+	while [ "$within_seconds" -gt 0 ]; do
+		"$@" && return 0
+		kill -0 "$TPZ" 2>/dev/null || return 1
+		sleep 1
+		within_seconds=$((within_seconds - 1))
+	done
+	return 1
+}
+
+said() {
+	grep -q -- "$1" $OUT
+}
+
+# ask WORD COMMAND: the guest runs it; in time a line begins with that word.
+ask() {
+	echo "echo $1 \$($2)" >&3
+	within 400 said "^$1 " && sed -n "s/^$1 //p" $OUT | tail -n 1
+}
+
+# answers EXPECTED WORD COMMAND
+answers() {
+	answer=$(ask "$2" "$3") && [ "$answer" = "$1" ] || { echo "expected '$1', the guest told '$answer'"; return 1; }
+}
+
+# What the guest has cost so far: its exits by reason, and its packets; WORD is new each time.
+cost() {
+	tpz stat | awk '$6 == "%" { print $1, $2 }' >/tmp/cost.$1
+	echo packets $(ask $1 'cd /sys/class/net/eth1/statistics; cat rx_packets tx_packets | tr "\n" "+"; echo 0') |
+		sed 's/+/ /' >>/tmp/cost.$1
+}
+
+# told WHAT BEFORE AFTER: the difference, in the report.
+told() {
+	awk -v what="$1" 'NR == FNR { old[$1] = $2; sent = $1 == "packets" ? $3 : sent; next }
+		$1 == "packets" {
+			print "# " what ": " exits " exits, packets received " $2 - old[$1] ", sent " $3 - sent
+			next
+		}
+		$2 > old[$1] { print "#   " $1, $2 - old[$1]; exits += $2 - old[$1] }' /tmp/cost.$2 /tmp/cost.$3
+}
+
+fetched_from_guest() {
+	[ "$(wget -q -O - http://127.0.0.1:8081/back | md5sum | cut -d' ' -f1)" = "$sum" ]
+}
+
+# refused WORDS NET: tpz run --net NET ends with these words.
+refused() {
+	! tpz run /guest/vmlinuz --timeout 60 --net "$2" </dev/null >/tmp/refused 2>&1 && grep -q -- "$1" /tmp/refused ||
+		{ cat /tmp/refused; return 1; }
+}
+
+plan 13
+mkdir -p /tmp/served /tmp/more/etc
+dd if=/dev/urandom of=/tmp/served/file bs=1M count=$MIB 2>/dev/null
+sum=$(md5sum </tmp/served/file | cut -d' ' -f1)
+httpd -f -p 127.0.0.1:8080 -h /tmp/served &
+HTTPD=$!
+cat >/tmp/more/etc/dhcp <<'EOF'
+#!/bin/sh
+[ "$1" = bound ] || exit 0
+ifconfig $interface $ip netmask $subnet
+route add default gw $router
+echo "$ip $router $dns" >/lease
+EOF
+chmod 755 /tmp/more/etc/dhcp
+{
+	cat /guest/initrd
+	(cd / && { echo lib; find lib/modules; } | cpio -o -H newc 2>/dev/null)
+	(cd /tmp/more && { echo etc; echo etc/dhcp; } | cpio -o -H newc 2>/dev/null)
+} >/tmp/initrd
+
+check "a forwarded port that is taken is named" refused "port 8080 of this host" user,hostfwd=tcp:8080:80
+check "a tap that is not there is named" refused "tap none: there is none; as root: ip tuntap add none" tap=none
+modprobe tun
+tunctl -t tap0 >/dev/null && ifconfig tap0 10.9.0.1 netmask 255.255.255.0 up
+
+mkfifo $IN
+: >$OUT
+tpz run /guest/vmlinuz --initrd /tmp/initrd --memory 256M --net tap=tap0 \
+	--net user,mac=02:00:00:00:00:17,hostfwd=tcp:8081:80 --append "console=ttyS0 panic=-1 cryptomgr.notests" \
+	<$IN 2>&1 | tr -d '\r' >$OUT &
+TR=$!
+exec 3>$IN
+TPZ=
+while [ -z "$TPZ" ]; do
+	sleep 1
+	TPZ=$(pidof tpz)
+done
+tail -f $OUT | while read -r line; do echo "# guest| $line"; done &
+TAIL=$!
+
+check "a stock kernel boots to a shell prompt" within 600 said "$PROMPT"
+check "its virtio drivers load" answers "0 0" loaded \
+	'modprobe virtio_pci; a=$?; modprobe virtio_net; echo $a $?'
+check "the card has its address" answers "02:00:00:00:00:17" mac 'cat /sys/class/net/eth1/address'
+check "the guest gets its address by DHCP" answers "10.0.2.15 10.0.2.2 10.0.2.3" lease \
+	'ifconfig lo up; ifconfig eth1 up; udhcpc -n -q -f -i eth1 -s /etc/dhcp >/dev/null 2>&1; cat /lease'
+cost cost0
+check "it fetches $MIB MiB from a server on the host" answers "$sum" fetch \
+	'wget -q -O /got http://10.0.2.2:8080/file; md5sum </got | cut -d" " -f1'
+cost cost1
+told "fetching" cost0 cost1
+ask serve 'mkdir /www; mv /got /www/back; httpd -p 80 -h /www >/dev/null 2>&1; echo $?' >/dev/null
+check "the host fetches them from it" fetched_from_guest
+cost cost2
+told "serving" cost1 cost2
+check "$PINGS pings to the gateway come back" answers "$PINGS packets received" pings \
+	"ping -A -q -c $PINGS 10.0.2.2 | sed -n 's/.*, \\(.*received\\).*/\\1/p'"
+cost cost3
+told "pings" cost2 cost3
+check "the tap leads to the host" answers "20 packets received" tap \
+	"ifconfig eth0 10.9.0.2; ping -A -q -c 20 10.9.0.1 | sed -n 's/.*, \\(.*received\\).*/\\1/p'"
+check "each queue has an interrupt of its own" answers "1 1 1 1" vectors \
+	'for q in 0-input 0-output 1-input 1-output; do grep -c "MSI.* virtio$q.0\$" /proc/interrupts; done'
+
+echo 'cat /proc/interrupts; cat /proc/net/dev; report --end 0' >&3
+exec 3>&-
+wait $TR
+check "the guest ends the run" said 'ended the run'
+check "its network ends with it" sh -c 'for i in 1 2 3 4 5 6 7 8 9; do pidof tpz-net || exit 0; sleep 1; done; exit 1'
+kill $TAIL $HTTPD
+finish
