@@ -80,9 +80,6 @@ static int add_rules(scmp_filter_ctx filter, const struct list *list)
 	for (size_t i = 0; !ret && i < list->ioctls_count; i++)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, list->ioctls[i]));
-	if (!ret)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 2,
-				       SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET), SCMP_A2(SCMP_CMP_EQ, SO_PEERCRED));
 	/* Memory, but never to execute */
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
@@ -104,6 +101,13 @@ const char *confine_privileges(void)
 	if (syscall(SYS_capset, &header, none))
 		return "capabilities";
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? "new privileges" : NULL;
+}
+
+/* The control socket asks who is at its other end */
+static int add_launcher_rules(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 2,
+				SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET), SCMP_A2(SCMP_CMP_EQ, SO_PEERCRED));
 }
 
 static int add_network_rules(scmp_filter_ctx filter)
@@ -133,7 +137,7 @@ static const char *confine(const struct list *list, int (*add_more)(scmp_filter_
 	ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!ret)
 		ret = add_rules(filter, list);
-	if (!ret && add_more)
+	if (!ret)
 		ret = add_more(filter);
 	if (!ret)
 		ret = seccomp_load(filter);
@@ -146,7 +150,7 @@ const char *confine_calls(void)
 {
 	static const struct list list = LIST(calls, ioctls);
 
-	return confine(&list, NULL);
+	return confine(&list, add_launcher_rules);
 }
 
 const char *confine_network_calls(void)
