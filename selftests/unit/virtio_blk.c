@@ -13,12 +13,8 @@
 #include "../../tools/devices/pci.c"
 #include "../../tools/devices/virtq.c"
 #include "../../tools/devices/virtio_pci.c"
-#define process process_rng
 #include "../../tools/devices/virtio_rng.c"
-#undef process
-#define process process_blk
 #include "../../tools/devices/virtio_blk.c"
-#undef process
 
 #define RAM		0x40000
 #define RING		0x1000		/* desc, avail and used follow at pages */
@@ -193,6 +189,47 @@ static void configuration(void)
 	CHECK_EQ(load(VIRTIO_PCI_COMMON_MSIX, 2), NO_VECTOR);
 }
 
+static uint32_t config_access(unsigned int reg, unsigned int bytes, bool write, uint32_t value)
+{
+	uint32_t address = 0x80000000 | 1 << 11 | (reg & 0xfc);
+
+	ports_access(&ports, 0xcf8, 4, 1, false, &address);
+	ports_access(&ports, 0xcfc + (reg & 3), bytes, 1, !write, &value);
+	return value;
+}
+
+/* The device's registers without its BAR, as a BIOS reaches them */
+static void window(void)
+{
+	unsigned int at = 0;
+
+	new_disk(false);
+	for (unsigned int cap = config_access(0x34, 1, false, 0); cap; cap = config_access(cap + 1, 1, false, 0)) {
+		if (config_access(cap, 1, false, 0) == 0x09 && config_access(cap + 3, 1, false, 0) == VIRTIO_PCI_CAP_PCI_CFG)
+			at = cap;
+	}
+	CHECK(at);
+	config_access(at + 8, 4, true, AT_DEVICE);
+	config_access(at + 12, 4, true, 4);
+	CHECK_EQ(config_access(at + 8, 4, false, 0), AT_DEVICE);
+	CHECK_EQ(config_access(at + 16, 4, false, 0), DISK / 512);
+	config_access(at + 8, 4, true, VIRTIO_PCI_COMMON_STATUS);
+	config_access(at + 12, 4, true, 1);
+	config_access(at + 16, 1, true, 3);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 3);
+	CHECK_EQ(config_access(at + 16, 1, false, 0), 3);
+	/* Another width, another BAR, a place past the end: nothing */
+	CHECK_EQ(config_access(at + 16, 2, false, 0), 0);
+	config_access(at + 4, 1, true, 1);
+	config_access(at + 16, 1, true, 0);
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 3);
+	config_access(at + 4, 1, true, 0);
+	config_access(at + 8, 4, true, BAR_BYTES);
+	CHECK_EQ(config_access(at + 16, 1, false, 0), 0);
+	config_access(at + 8, 4, true, ~0U);
+	CHECK_EQ(config_access(at + 16, 1, false, 0), 0);
+}
+
 static void reads_and_writes(void)
 {
 	char name[21] = { 0 };
@@ -320,6 +357,7 @@ static void entropy(void)
 
 static const struct ktap_case cases[] = {
 	{ "configuration and features", configuration },
+	{ "registers by way of configuration space", window },
 	{ "reads, writes, flushes, and their bounds", reads_and_writes },
 	{ "discards and zeroes", discards },
 	{ "a read-only disk, and INTx", read_only },

@@ -16,12 +16,8 @@
 #include "../../tools/devices/pci.c"
 #include "../../tools/devices/virtq.c"
 #include "../../tools/devices/virtio_pci.c"
-#define process process_rng
 #include "../../tools/devices/virtio_rng.c"
-#undef process
-#define process process_blk
 #include "../../tools/devices/virtio_blk.c"
-#undef process
 
 #define RAM		0x4000
 #define SIZE		8
@@ -111,6 +107,13 @@ static void offer(unsigned int queue, uint8_t type, uint8_t sector)
 	avail[1]++;
 }
 
+static void turn(struct virtio_queue *queue)
+{
+	struct pollfd poll;
+
+	serve(queue, &poll);
+}
+
 static void step(const uint8_t *op)
 {
 	static const uint64_t bases[] = { PCI_WINDOW, PCI_WINDOW + BAR_BYTES, PCI_ECAM + 0x8000, PCI_ECAM + 0x10000 };
@@ -138,8 +141,8 @@ static void step(const uint8_t *op)
 		offer(op[1] & 1, op[2], op[3]);
 		break;
 	case 6:
-		serve(&blk.virtio.queue[op[1] & 1]);
-		serve(&rng.queue[0]);
+		turn(&blk.virtio.queue[op[1] & 1]);
+		turn(&rng.queue[0]);
 		break;
 	default:
 		start(PCI_WINDOW, 2);
@@ -164,9 +167,9 @@ static int target(const uint8_t *data, size_t count)
 	start(PCI_WINDOW + BAR_BYTES, 1);
 	for (size_t i = 1; i + 8 <= count; i += 8)
 		step(data + i);
-	serve(&blk.virtio.queue[0]);
-	serve(&blk.virtio.queue[1]);
-	serve(&rng.queue[0]);
+	turn(&blk.virtio.queue[0]);
+	turn(&blk.virtio.queue[1]);
+	turn(&rng.queue[0]);
 	if (runs) {
 		++*runs;
 		*answers += blk.virtio.queue[0].ring.next_used + blk.virtio.queue[1].ring.next_used;

@@ -114,7 +114,7 @@ static uint8_t carry_out(struct virtio_blk *blk, const struct virtq_chain *chain
 	}
 }
 
-static void process(struct virtio_device *device, unsigned int index)
+static void serve_blk(struct virtio_device *device, unsigned int index)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)device;
 	struct virtq *ring = &device->queue[index].ring;
@@ -139,7 +139,9 @@ static void process(struct virtio_device *device, unsigned int index)
 int virtio_blk_init(struct virtio_blk *blk, const struct virtio_host *host, int fd, uint64_t bytes, bool readonly,
 		    unsigned int queues)
 {
-	static const struct virtio_model model = { "virtio-blk", VIRTIO_ID_BLOCK, 0x010000, process };
+	static const struct virtio_model model = {
+		.name = "virtio-blk", .id = VIRTIO_ID_BLOCK, .class = 0x010000, .process = serve_blk,
+	};
 	uint64_t features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << VIRTIO_BLK_F_MQ;
 
 	memset(blk, 0, sizeof(*blk));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The virtio transport over PCI: (i) interrupts, (ii) queues and their threads, (iii) registers, (iv) building.
+ * The virtio transport over PCI: (i) interrupts, (ii) queues and their threads, (iii) registers, (iv) a second way to
+ * them, (v) building.
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -85,16 +86,26 @@ bool virtio_has(const struct virtio_device *device, unsigned int feature)
 	return device->driver_features >> feature & 1;
 }
 
-static void serve(struct virtio_queue *queue)
+static bool is_live(const struct virtio_queue *queue)
+{
+	const uint8_t bits = VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET;
+
+	return queue->enabled && !queue->ring.broken && (get_status(queue->device) & bits) == VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+/* @poll: what to wait for, then */
+static void serve(struct virtio_queue *queue, struct pollfd *poll)
 {
 	struct virtio_device *device = queue->device;
 
 	pthread_mutex_lock(&queue->lock);
-	if (queue->enabled && !queue->ring.broken &&
-	    (get_status(device) & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET)) == VIRTIO_CONFIG_S_DRIVER_OK) {
+	if (is_live(queue)) {
 		device->model->process(device, queue->index);
 		virtio_tell(device, queue->index);
 	}
+	/* Else its input would wake the thread for ever */
+	poll->fd = is_live(queue) ? queue->poll_fd : -1;
+	poll->events = queue->poll_events;
 	pthread_mutex_unlock(&queue->lock);
 }
 
@@ -103,7 +114,7 @@ static void *queue_thread(void *arg)
 	struct virtio_queue *queue = arg;
 	struct pollfd files[2] = {
 		{ .fd = queue->kick, .events = POLLIN },
-		{ .fd = queue->poll_fd, .events = POLLIN },
+		{ .fd = -1 },
 	};
 	eventfd_t count;
 
@@ -111,7 +122,7 @@ static void *queue_thread(void *arg)
 		if (poll(files, 2, -1) < 0 && errno != EINTR)
 			break;
 		eventfd_read(queue->kick, &count);
-		serve(queue);
+		serve(queue, &files[1]);
 	}
 	return NULL;
 }
@@ -121,12 +132,19 @@ static void kick(struct virtio_queue *queue)
 	eventfd_write(queue->kick, 1);
 }
 
+void virtio_wake(struct virtio_device *device, unsigned int index)
+{
+	kick(&device->queue[index]);
+}
+
 static void reset(struct virtio_device *device)
 {
 	for (unsigned int i = 0; i < device->queues; i++) {
 		struct virtio_queue *queue = &device->queue[i];
 
 		pthread_mutex_lock(&queue->lock);	/* waits for the thread: nothing of the guest's is touched after */
+		if (device->model->reset)
+			device->model->reset(device, i);
 		queue->enabled = false;
 		queue->ring = (struct virtq){ .memory = device->host->memory, .size = VIRTQ_SIZE_MAX };
 		__atomic_store_n(&queue->vector, NO_VECTOR, __ATOMIC_RELAXED);
@@ -344,7 +362,46 @@ static void bar_moved(struct pci_device *pci, unsigned int bar, uint64_t gpa, bo
 		device->host->watch(device->host->arg, gpa + AT_NOTIFY + i * NOTIFY_BYTES, device->queue[i].kick, mapped);
 }
 
-/* ------------------------------------------------------------------ (iv) building */
+/* ------------------------------------------------------------------ (iv) the window in configuration space */
+
+/* VIRTIO_PCI_CAP_PCI_CFG (virtio 1.2, 4.1.4.9): what a BIOS reaches the BAR by; accesses that break its rules do nothing */
+static bool window_access(struct pci_device *pci, unsigned int reg, unsigned int bytes, bool write, uint32_t *value)
+{
+	struct virtio_device *device = (struct virtio_device *)((char *)pci - offsetof(struct virtio_device, pci));
+	const uint8_t *config = pci->config + device->window_at;
+	struct virtio_pci_cap cap;
+
+	if (reg != device->window_at + sizeof(cap))
+		return false;
+	pthread_mutex_lock(&pci->bus->lock);
+	memcpy(&cap, config, sizeof(cap));
+	pthread_mutex_unlock(&pci->bus->lock);
+	if (cap.bar || cap.length != bytes || cap.offset % bytes || cap.offset >= BAR_BYTES)
+		return false;
+	if (write)
+		bar_write(device, cap.offset, bytes, *value);
+	else
+		*value = bar_read(device, cap.offset, bytes);
+	return true;
+}
+
+static int add_window(struct virtio_device *device)
+{
+	struct virtio_pci_cfg_cap window = { .cap = { .cap_len = sizeof(window), .cfg_type = VIRTIO_PCI_CAP_PCI_CFG } };
+	struct pci_device *pci = &device->pci;
+	uint8_t *writable;
+
+	device->window_at = pci_add_capability(pci, 0x09, &window, sizeof(window));
+	if (!device->window_at)
+		return -1;
+	writable = pci->writable + device->window_at;
+	writable[offsetof(struct virtio_pci_cap, bar)] = 0xff;
+	memset(writable + offsetof(struct virtio_pci_cap, offset), 0xff, 8);	/* the length, too */
+	pci->access = window_access;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ (v) building */
 
 static int add_capability(struct pci_device *pci, uint8_t type, uint32_t offset, uint32_t bytes)
 {
@@ -384,7 +441,7 @@ int virtio_init(struct virtio_device *device, const struct virtio_model *model, 
 		struct virtio_queue *queue = &device->queue[i];
 
 		*queue = (struct virtio_queue){
-			.device = device, .index = i, .poll_fd = -1, .vector = NO_VECTOR,
+			.device = device, .index = i, .poll_fd = -1, .poll_events = POLLIN, .vector = NO_VECTOR,
 			.ring = { .memory = host->memory, .size = VIRTQ_SIZE_MAX },
 			.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 		};
@@ -396,7 +453,7 @@ int virtio_init(struct virtio_device *device, const struct virtio_model *model, 
 	    add_capability(pci, VIRTIO_PCI_CAP_COMMON_CFG, AT_COMMON, sizeof(struct virtio_pci_common_cfg)) ||
 	    add_capability(pci, VIRTIO_PCI_CAP_ISR_CFG, AT_ISR, 1) ||
 	    add_capability(pci, VIRTIO_PCI_CAP_NOTIFY_CFG, AT_NOTIFY, queues * NOTIFY_BYTES) ||
-	    (config_bytes && add_capability(pci, VIRTIO_PCI_CAP_DEVICE_CFG, AT_DEVICE, config_bytes)))
+	    (config_bytes && add_capability(pci, VIRTIO_PCI_CAP_DEVICE_CFG, AT_DEVICE, config_bytes)) || add_window(device))
 		return -1;
 	return 0;
 }

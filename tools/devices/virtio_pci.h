@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A virtio 1.x device on the PCI bus (virtio 1.2, 4.1), modern interface only: the registers that all devices
- * share, a thread for each queue, kicks and interrupts. Not there: VIRTIO_PCI_CAP_PCI_CFG, for firmware that cannot map a BAR.
+ * share, a thread for each queue, kicks and interrupts.
  */
 #ifndef TPZ_VIRTIO_PCI_H
 #define TPZ_VIRTIO_PCI_H
@@ -16,27 +16,30 @@ struct virtio_device;
 /**
  * struct virtio_model - a kind of device
  * @id, @class: virtio device ID; PCI class code
- * @process: queue @index was kicked, or its @poll_fd is readable; called by its thread with its lock, while it is live
+ * @process: queue @index was kicked, or its @poll_fd is ready; called by its thread with its lock, while it is live
+ * @reset: the driver takes queue @index back: from the return on nothing of the guest's may be touched; with its lock. Or NULL
  */
 struct virtio_model {
 	const char *name;
 	uint16_t id;
 	uint32_t class;
 	void (*process)(struct virtio_device *device, unsigned int index);
+	void (*reset)(struct virtio_device *device, unsigned int index);
 };
 
 /**
  * struct virtio_queue
- * @lock: guards all that follows, but @kick, @poll_fd and @thread, which stay, and @vector, which is atomic
- * @live: between the driver's DRIVER_OK with the queue enabled, and reset
+ * @lock: guards all that follows, but @kick and @thread, which stay, and @vector, which is atomic
  * @kick: an eventfd
- * @poll_fd: another file whose input wakes the thread, or -1
+ * @poll_fd, @poll_events: another file that wakes the thread while the queue is live (between the driver's DRIVER_OK with
+ *	the queue enabled, and reset), or -1; @process may change both
  */
 struct virtio_queue {
 	struct virtio_device *device;
 	unsigned int index;
 	int kick;
 	int poll_fd;
+	short poll_events;
 	pthread_t thread;
 	uint16_t vector;
 	pthread_mutex_t lock;
@@ -62,6 +65,7 @@ struct virtio_host {
  * @isr_lock: guards @isr and the INTx line
  * @status, @config_vector: atomic
  * @config: the device's own registers; the guest only reads them
+ * @window_at: where in configuration space the capability stands that reaches the BAR without mapping it
  */
 struct virtio_device {
 	struct pci_device pci;
@@ -72,6 +76,7 @@ struct virtio_device {
 	unsigned int config_bytes;
 	unsigned int queues;
 	struct virtio_queue queue[VIRTIO_QUEUES_MAX];
+	unsigned int window_at;
 	bool stopping;
 
 	pthread_mutex_t lock;
@@ -98,6 +103,9 @@ int virtio_add(struct virtio_device *device, struct pci_bus *bus);
 
 /* Ends its threads and gives all back */
 void virtio_free(struct virtio_device *device);
+
+/* Wakes a queue's thread as a kick does; any thread */
+void virtio_wake(struct virtio_device *device, unsigned int index);
 
 /* For models, in @process: interrupt the driver if it wants it; look whether the queue broke */
 void virtio_tell(struct virtio_device *device, unsigned int index);

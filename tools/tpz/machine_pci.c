@@ -13,8 +13,6 @@
 
 #include "machine.h"
 
-#define DISK_QUEUES	4	/* the guest takes one for each of its vCPUs */
-
 /* ------------------------------------------------------------------ what the devices call */
 
 static int send_msi(void *arg, uint64_t address, uint32_t data)
@@ -64,7 +62,7 @@ static uint64_t disk_bytes(int fd, const char *name)
 	return bytes;
 }
 
-static void add_disk(struct machine_pci *pci, const char *name, bool readonly)
+static void add_disk(struct machine_pci *pci, const char *name, bool readonly, unsigned int queues)
 {
 	int fd = open(name, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	uint64_t bytes;
@@ -76,7 +74,7 @@ static void add_disk(struct machine_pci *pci, const char *name, bool readonly)
 	bytes = disk_bytes(fd, name);
 	if (!bytes || bytes % 512)
 		errx(STATUS_CANNOT, "%s: %llu bytes are no whole number of sectors", name, (unsigned long long)bytes);
-	if (virtio_blk_init(&pci->disk[pci->disks++], &pci->host, fd, bytes, readonly, DISK_QUEUES))
+	if (virtio_blk_init(&pci->disk[pci->disks++], &pci->host, fd, bytes, readonly, queues))
 		errx(STATUS_CANNOT, "%s: no room for the disk", name);
 }
 
@@ -85,6 +83,8 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	struct machine_pci *pci = &machine->pci;
 	struct boot *boot = &machine->boot;
 	uint64_t high = boot->memory_bytes - boot->low_bytes;
+	/* A vCPU that has a queue of its own waits for no other's requests */
+	unsigned int queues = boot->processors < VIRTIO_QUEUES_MAX ? boot->processors : VIRTIO_QUEUES_MAX;
 
 	if (!config->disks && !config->rng)
 		return;
@@ -101,7 +101,7 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	    pci_init(&pci->bus, &machine->ports, &pci->mmio, set_line, machine))
 		errx(STATUS_CANNOT, "no room for the PCI bus");
 	for (unsigned int i = 0; i < config->disks; i++)
-		add_disk(pci, config->disk[i].name, config->disk[i].readonly);
+		add_disk(pci, config->disk[i].name, config->disk[i].readonly, queues);
 	pci->has_rng = config->rng;
 	if (config->rng && virtio_rng_init(&pci->rng, &pci->host))
 		errx(STATUS_CANNOT, "no room for the entropy device");
