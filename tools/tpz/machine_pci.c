@@ -78,6 +78,15 @@ static void add_disk(struct machine_pci *pci, const char *name, bool readonly, u
 		errx(STATUS_CANNOT, "%s: no room for the disk", name);
 }
 
+static void add_share(struct machine_pci *pci, const char *name, const char *tag, bool readonly)
+{
+	struct share *share = &pci->share[pci->shares];
+
+	share_open(share, name, readonly);
+	if (virtio_9p_init(&pci->p9[pci->shares++], &pci->host, share->socket, tag, geteuid()))
+		errx(STATUS_CANNOT, "--share %s: no room for it", name);
+}
+
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config)
 {
 	struct machine_pci *pci = &machine->pci;
@@ -86,7 +95,7 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	/* A vCPU that has a queue of its own waits for no other's requests */
 	unsigned int queues = boot->processors < VIRTIO_QUEUES_MAX ? boot->processors : VIRTIO_QUEUES_MAX;
 
-	if (!config->disks && !config->rng)
+	if (!config->disks && !config->rng && !config->shares)
 		return;
 	pci->present = true;
 	pci->host = (struct virtio_host){
@@ -105,6 +114,8 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	pci->has_rng = config->rng;
 	if (config->rng && virtio_rng_init(&pci->rng, &pci->host))
 		errx(STATUS_CANNOT, "no room for the entropy device");
+	for (unsigned int i = 0; i < config->shares; i++)
+		add_share(pci, config->share[i].name, config->share[i].tag, config->share[i].readonly);
 }
 
 void machine_pci_start(struct machine *machine)
@@ -116,6 +127,8 @@ void machine_pci_start(struct machine *machine)
 		ret = virtio_add(&pci->disk[i].virtio, &pci->bus);
 	if (!ret && pci->has_rng)
 		ret = virtio_add(&pci->rng, &pci->bus);
+	for (unsigned int i = 0; !ret && i < pci->shares; i++)
+		ret = virtio_add(&pci->p9[i].virtio, &pci->bus);
 	if (ret)
 		errx(STATUS_CANNOT, "a device on the PCI bus: no room, or no thread");
 }
@@ -130,6 +143,10 @@ void machine_pci_destroy(struct machine *machine)
 	}
 	if (pci->has_rng)
 		virtio_free(&pci->rng);
+	for (unsigned int i = 0; i < pci->shares; i++) {
+		virtio_free(&pci->p9[i].virtio);
+		share_close(&pci->share[i]);
+	}
 	if (pci->present)
 		mmio_free(&pci->mmio);
 }

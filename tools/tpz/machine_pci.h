@@ -9,10 +9,13 @@
 
 #include <trapeze.h>
 
+#include "devices/virtio_9p.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_rng.h"
+#include "share.h"
 
 #define DISKS_MAX	8
+#define SHARES_MAX	4
 
 /**
  * struct machine_pci_config - what the command line asked for; nothing: the guest has no PCI bus
@@ -24,6 +27,12 @@ struct machine_pci_config {
 	} disk[DISKS_MAX];
 	unsigned int disks;
 	bool rng;
+	struct {
+		const char *name;
+		const char *tag;
+		bool readonly;
+	} share[SHARES_MAX];
+	unsigned int shares;
 };
 
 /**
@@ -41,6 +50,9 @@ struct machine_pci {
 	unsigned int disks;
 	struct virtio_device rng;
 	bool has_rng;
+	struct virtio_9p p9[SHARES_MAX];
+	struct share share[SHARES_MAX];
+	unsigned int shares;
 };
 
 struct machine;

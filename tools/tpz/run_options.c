@@ -21,6 +21,7 @@ enum {
 	OPT_MODULE,
 	OPT_DISK,
 	OPT_RNG,
+	OPT_SHARE,
 };
 
 static const struct argp_option options[] = {
@@ -32,6 +33,7 @@ static const struct argp_option options[] = {
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
 	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A raw image or block device as virtio disk: vda, the next one vdb; ro: read-only", 0 },
 	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
+	{ "share", OPT_SHARE, "DIR:TAG[,ro]", 0, "Share a folder by 9P (needs diod): mount -t 9p -o trans=virtio TAG /mnt; ro: read-only", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
 	{ 0, 0, NULL, 0, "Less often needed:", 1 },
@@ -160,17 +162,44 @@ static void set_kernel(struct argp_state *state, struct machine_config *machine,
 	machine->kernel = name;
 }
 
-static void add_disk(struct argp_state *state, struct machine_pci_config *pci, char *arg)
+/* Takes ",ro" off its end */
+static bool is_readonly(char *arg)
 {
 	size_t length = strlen(arg);
 
+	if (length <= 3 || strcmp(arg + length - 3, ",ro"))
+		return false;
+	arg[length - 3] = 0;
+	return true;
+}
+
+static void add_disk(struct argp_state *state, struct machine_pci_config *pci, char *arg)
+{
 	if (pci->disks == DISKS_MAX)
 		argp_error(state, "more than %d disks", DISKS_MAX);
-	if (length > 3 && !strcmp(arg + length - 3, ",ro")) {
-		arg[length - 3] = 0;
-		pci->disk[pci->disks].readonly = true;
-	}
+	pci->disk[pci->disks].readonly = is_readonly(arg);
 	pci->disk[pci->disks++].name = arg;
+}
+
+static void add_share(struct argp_state *state, struct machine_pci_config *pci, char *arg)
+{
+	bool readonly = is_readonly(arg);
+	char *colon = strrchr(arg, ':');
+
+	if (pci->shares == SHARES_MAX)
+		argp_error(state, "more than %d shares", SHARES_MAX);
+	if (!colon || colon == arg || !colon[1])
+		argp_error(state, "--share takes DIR:TAG or DIR:TAG,ro, not '%s'", arg);
+	*colon++ = 0;
+	if (strlen(colon) > P9_TAG_MAX)
+		argp_error(state, "--share: the tag '%s' is longer than %d characters", colon, P9_TAG_MAX);
+	for (unsigned int i = 0; i < pci->shares; i++) {
+		if (!strcmp(pci->share[i].tag, colon))
+			argp_error(state, "two shares of the tag '%s'", colon);
+	}
+	pci->share[pci->shares].name = arg;
+	pci->share[pci->shares].tag = colon;
+	pci->share[pci->shares++].readonly = readonly;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -206,6 +235,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_RNG:
 		machine->pci.rng = true;
+		return 0;
+	case OPT_SHARE:
+		add_share(state, &machine->pci, arg);
 		return 0;
 	case OPT_STAT:
 		run->stat = true;
