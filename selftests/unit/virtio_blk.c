@@ -2,63 +2,16 @@
 /*
  * The virtio block and entropy devices with all below them, driven by registers and rings as a guest's driver does it.
  */
-#include <asm/types.h>
+#include "virtio_driver.h"
 
-#include "../lib/ktap.c"
-
-#include "../../tools/devices/guestmem.c"
-#include "../../tools/devices/mmio.c"
-#include "../../tools/devices/msix.c"
-#include "../../tools/devices/ports.c"
-#include "../../tools/devices/pci.c"
-#include "../../tools/devices/virtq.c"
-#include "../../tools/devices/virtio_pci.c"
 #include "../../tools/devices/virtio_rng.c"
 #include "../../tools/devices/virtio_blk.c"
 
-#define RAM		0x40000
-#define RING		0x1000		/* desc, avail and used follow at pages */
-#define DATA		0x10000
-#define SIZE		16
-#define BAR		PCI_WINDOW
 #define DISK		(64 * 1024)
 
-static _Alignas(4096) uint8_t ram[RAM];
-static struct guest_memory memory;
-static struct port_space ports;
-static struct mmio_space mmio;
-static struct pci_bus bus;
 static struct virtio_blk blk;
-static struct virtio_device rng, *device;
-static unsigned int messages, lines, next_descriptor;
-static uint16_t offered;
+static struct virtio_device rng;
 static FILE *disk;
-
-static int send_msi(void *arg, uint64_t address, uint32_t data)
-{
-	__atomic_add_fetch(&messages, 1, __ATOMIC_SEQ_CST);
-	return 1;
-}
-
-static void set_line(void *arg, unsigned int line, bool level)
-{
-	__atomic_store_n(&lines, level, __ATOMIC_SEQ_CST);
-}
-
-static struct virtio_host host = { .memory = &memory, .msix = { .send = send_msi } };
-
-static uint64_t load(uint64_t offset, unsigned int bytes)
-{
-	uint64_t value = 0;
-
-	mmio_access(&mmio, BAR + offset, bytes, false, &value);
-	return value;
-}
-
-static void store(uint64_t offset, unsigned int bytes, uint64_t value)
-{
-	mmio_access(&mmio, BAR + offset, bytes, true, &value);
-}
 
 static void free_all(void *arg)
 {
@@ -67,18 +20,6 @@ static void free_all(void *arg)
 	if (disk)
 		fclose(disk);
 	disk = NULL;
-}
-
-static void new_machine(void)
-{
-	memset(ram, 0, sizeof(ram));
-	memory = (struct guest_memory){ 0 };
-	messages = lines = next_descriptor = 0;
-	offered = 0;
-	CHECK_EQ(guest_memory_add(&memory, 0, RAM, ram), 0);
-	CHECK_EQ(ports_init(&ports), 0);
-	mmio_init(&mmio);
-	CHECK_EQ(pci_init(&bus, &ports, &mmio, set_line, NULL), 0);
 }
 
 static void new_disk(bool readonly)
@@ -91,64 +32,6 @@ static void new_disk(bool readonly)
 	device = &blk.virtio;
 	CHECK_EQ(virtio_add(device, &bus), 0);
 	ktap_defer(free_all, NULL);
-}
-
-/* Reset to DRIVER_OK, as virtio 1.2, 3.1.1 orders it */
-static void start(unsigned int queue, bool msix)
-{
-	store(VIRTIO_PCI_COMMON_STATUS, 1, 0);
-	memset(ram + RING, 0, 0x4000);
-	offered = next_descriptor = 0;
-	store(VIRTIO_PCI_COMMON_STATUS, 1, 3);
-	store(VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
-	store(VIRTIO_PCI_COMMON_GF, 4, 1);
-	store(VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
-	store(VIRTIO_PCI_COMMON_GF, 4, device->features & ~(1ULL << VIRTIO_RING_F_EVENT_IDX));
-	store(VIRTIO_PCI_COMMON_STATUS, 1, 11);
-	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 11);
-	if (msix) {
-		uint32_t address = 0x80000000 | 1 << 11 | 0x40, value = 0x80000000;
-
-		ports_access(&ports, 0xcf8, 4, 1, false, &address);
-		ports_access(&ports, 0xcfc, 4, 1, false, &value);
-		store(AT_TABLE + 16, 8, 0xfee00000);
-		store(AT_TABLE + 24, 8, 0x51);
-	}
-	store(VIRTIO_PCI_COMMON_Q_SELECT, 2, queue);
-	store(VIRTIO_PCI_COMMON_Q_MSIX, 2, 1);
-	store(VIRTIO_PCI_COMMON_Q_SIZE, 2, SIZE);
-	store(VIRTIO_PCI_COMMON_Q_DESCLO, 8, RING);
-	store(VIRTIO_PCI_COMMON_Q_AVAILLO, 4, RING + 0x1000);
-	store(VIRTIO_PCI_COMMON_Q_USEDLO, 4, RING + 0x2000);
-	store(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
-	store(VIRTIO_PCI_COMMON_STATUS, 1, 15);
-}
-
-static void buffer(uint64_t gpa, uint32_t bytes, uint16_t flags)
-{
-	struct vring_desc *desc = (struct vring_desc *)(ram + RING) + next_descriptor % SIZE;
-
-	next_descriptor++;
-	*desc = (struct vring_desc){ gpa, bytes, flags, next_descriptor % SIZE };
-}
-
-/* Offers @head, kicks, and waits for its answer; @return whether it came, or the device needs a reset */
-static bool go(unsigned int queue, uint16_t head)
-{
-	uint16_t *avail = (uint16_t *)(ram + RING + 0x1000);
-	volatile uint16_t *used = (uint16_t *)(ram + RING + 0x2000);
-
-	avail[2 + offered % SIZE] = head;
-	__atomic_store_n(&avail[1], ++offered, __ATOMIC_RELEASE);
-	store(AT_NOTIFY + NOTIFY_BYTES * queue, 2, queue);
-	for (int i = 0; i < 5000; i++) {
-		if (__atomic_load_n(&used[1], __ATOMIC_ACQUIRE) == offered)
-			return true;
-		if (load(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET)
-			return false;
-		usleep(1000);
-	}
-	FAIL("no answer");
 }
 
 static uint8_t request(uint32_t type, uint64_t sector, uint32_t bytes, bool in)
@@ -351,7 +234,7 @@ static void entropy(void)
 	for (int i = 0; i < 64; i++)
 		zeroes += !ram[DATA + i];
 	CHECK_LT(zeroes, 32);
-	CHECK_EQ(*(uint32_t *)(ram + RING + 0x2000 + 8), 64);
+	CHECK_EQ(used_bytes(0), 64);
 	CHECK_EQ(ram[DATA + 64], 0);
 }
 

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -42,6 +45,35 @@ static void set_line(void *arg, unsigned int line, bool level)
 
 	if (tpz_vm_irq_line(&machine->vm, line, level))
 		machine_end(machine, STATUS_HOST, false, "%s", tpz_error());
+}
+
+/* On the console's own thread, which no signal reaches: the end of the run must not wait for whoever reads this */
+static void console_transmit(void *arg, const void *data, size_t bytes)
+{
+	struct machine *machine = arg;
+	const char *at = data;
+
+	while (bytes && !machine_ended(machine)) {
+		struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+		ssize_t written;
+
+		if (poll(&out, 1, 200) <= 0)
+			continue;
+		written = write(STDOUT_FILENO, at, bytes);
+		if (written < 0 && errno != EAGAIN && errno != EINTR)
+			machine_end(machine, STATUS_HOST, false, "standard output: %s", strerror(errno));
+		if (written > 0) {
+			at += written;
+			bytes -= written;
+		}
+	}
+}
+
+static void console_has_room(void *arg)
+{
+	struct machine *machine = arg;
+
+	eventfd_write(machine->notify, 1);
 }
 
 /* ------------------------------------------------------------------ building */
@@ -87,6 +119,20 @@ static void add_share(struct machine_pci *pci, const char *name, const char *tag
 		errx(STATUS_CANNOT, "--share %s: no room for it", name);
 }
 
+static void add_console(struct machine *machine)
+{
+	struct machine_pci *pci = &machine->pci;
+	struct winsize size = { 0 };
+
+	ioctl(STDIN_FILENO, TIOCGWINSZ, &size);		/* or it has none */
+	if (virtio_console_init(&pci->console, &pci->host, size.ws_col, size.ws_row))
+		errx(STATUS_CANNOT, "no room for the console");
+	pci->console.transmit = console_transmit;
+	pci->console.room = console_has_room;
+	pci->console.arg = machine;
+	pci->has_console = true;
+}
+
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config)
 {
 	struct machine_pci *pci = &machine->pci;
@@ -95,7 +141,7 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	/* A vCPU that has a queue of its own waits for no other's requests */
 	unsigned int queues = boot->processors < VIRTIO_QUEUES_MAX ? boot->processors : VIRTIO_QUEUES_MAX;
 
-	if (!config->disks && !config->rng && !config->shares)
+	if (!config->disks && !config->rng && !config->shares && !config->console)
 		return;
 	pci->present = true;
 	pci->host = (struct virtio_host){
@@ -116,6 +162,8 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 		errx(STATUS_CANNOT, "no room for the entropy device");
 	for (unsigned int i = 0; i < config->shares; i++)
 		add_share(pci, config->share[i].name, config->share[i].tag, config->share[i].readonly);
+	if (config->console)
+		add_console(machine);
 }
 
 void machine_pci_start(struct machine *machine)
@@ -129,6 +177,8 @@ void machine_pci_start(struct machine *machine)
 		ret = virtio_add(&pci->rng, &pci->bus);
 	for (unsigned int i = 0; !ret && i < pci->shares; i++)
 		ret = virtio_add(&pci->p9[i].virtio, &pci->bus);
+	if (!ret && pci->has_console)
+		ret = virtio_add(&pci->console.virtio, &pci->bus);
 	if (ret)
 		errx(STATUS_CANNOT, "a device on the PCI bus: no room, or no thread");
 }
@@ -147,6 +197,8 @@ void machine_pci_destroy(struct machine *machine)
 		virtio_free(&pci->p9[i].virtio);
 		share_close(&pci->share[i]);
 	}
+	if (pci->has_console)
+		virtio_free(&pci->console.virtio);
 	if (pci->present)
 		mmio_free(&pci->mmio);
 }

@@ -11,6 +11,7 @@
 
 #include "devices/virtio_9p.h"
 #include "devices/virtio_blk.h"
+#include "devices/virtio_console.h"
 #include "devices/virtio_rng.h"
 #include "share.h"
 
@@ -33,6 +34,7 @@ struct machine_pci_config {
 		bool readonly;
 	} share[SHARES_MAX];
 	unsigned int shares;
+	bool console;		/* the terminal is hvc0 */
 };
 
 /**
@@ -53,6 +55,8 @@ struct machine_pci {
 	struct virtio_9p p9[SHARES_MAX];
 	struct share share[SHARES_MAX];
 	unsigned int shares;
+	struct virtio_console console;
+	bool has_console;
 };
 
 struct machine;

@@ -11,6 +11,7 @@
 
 #define DEFAULT_MEMORY	(256ULL << 20)
 #define DEFAULT_APPEND	"console=ttyS0"
+#define VIRTIO_APPEND	"console=hvc0"
 
 enum {
 	OPT_PROTOCOL = 0x100,
@@ -22,18 +23,20 @@ enum {
 	OPT_DISK,
 	OPT_RNG,
 	OPT_SHARE,
+	OPT_CONSOLE,
 };
 
 static const struct argp_option options[] = {
 	{ "kernel", 'k', "FILE", 0, "The image: a Linux bzImage, an ELF with a PVH note, or a multiboot-1 image", 0 },
 	{ "initrd", 'i', "FILE", 0, "Linux's initrd, or a multiboot module", 0 },
 	{ "module", OPT_MODULE, "FILE", OPTION_ALIAS, NULL, 0 },
-	{ "append", 'a', "TEXT", 0, "The kernel's command line (default: " DEFAULT_APPEND ")", 0 },
+	{ "append", 'a', "TEXT", 0, "The kernel's command line (default: " DEFAULT_APPEND ", or " VIRTIO_APPEND " with --console virtio)", 0 },
 	{ "memory", 'm', "SIZE", 0, "The guest's memory: a number with K, M or G, alone it counts MiB (default: 256M)", 0 },
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
 	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A raw image or block device as virtio disk: vda, the next one vdb; ro: read-only", 0 },
 	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
 	{ "share", OPT_SHARE, "DIR:TAG[,ro]", 0, "Share a folder by 9P (needs diod): mount -t 9p -o trans=virtio TAG /mnt; ro: read-only", 0 },
+	{ "console", OPT_CONSOLE, "KIND", 0, "What the terminal is in the guest: serial (ttyS0, the default) or virtio (hvc0)", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
 	{ 0, 0, NULL, 0, "Less often needed:", 1 },
@@ -120,6 +123,15 @@ static enum tpz_mem_kind parse_backing(struct argp_state *state, const char *kin
 	if (strcmp(kind, "hugetlb"))
 		argp_error(state, "--backing takes anon, memfd or hugetlb, not '%s'", kind);
 	return TPZ_MEM_HUGETLB;
+}
+
+static bool parse_console(struct argp_state *state, const char *kind)
+{
+	if (!strcmp(kind, "virtio"))
+		return true;
+	if (strcmp(kind, "serial"))
+		argp_error(state, "--console takes serial or virtio, not '%s'", kind);
+	return false;
 }
 
 /* What is left out of the three follows from N: cores, of one thread each, in one socket */
@@ -239,6 +251,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SHARE:
 		add_share(state, &machine->pci, arg);
 		return 0;
+	case OPT_CONSOLE:
+		machine->pci.console = parse_console(state, arg);
+		return 0;
 	case OPT_STAT:
 		run->stat = true;
 		return 0;
@@ -257,6 +272,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!machine->kernel)
 			argp_error(state, "which kernel?");
+		if (!machine->cmdline)
+			machine->cmdline = machine->pci.console ? VIRTIO_APPEND : DEFAULT_APPEND;
 		if (!!machine->timer_cycles != !!(machine->traps & TPZ_TRAP_TIMER))
 			argp_error(state, "--trap timer and --timer-cycles need each other");
 		return 0;
@@ -269,7 +286,7 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "[KERNEL]",
-	.doc = "Boot KERNEL as a guest, this terminal being its serial console (ttyS0).\v"
+	.doc = "Boot KERNEL as a guest, this terminal being its console.\v"
 	       "Ctrl-A x ends the guest, Ctrl-A h shows the other keys.\n\n"
 	       "A guest that writes V to port 0xf4 ends the run with the odd status (V << 1) | 1. "
 	       "Even ones are tpz's: 0 Ctrl-A x or the guest halted for good, 2 could not start, 4 the guest reset itself, 6 triple fault, "
@@ -281,7 +298,7 @@ void run_options_parse(int argc, char **argv, struct run_options *run)
 {
 	*run = (struct run_options){
 		.machine = {
-			.cmdline = DEFAULT_APPEND, .memory_bytes = DEFAULT_MEMORY,
+			.memory_bytes = DEFAULT_MEMORY,
 			.sockets = 1, .cores = 1, .threads = 1,
 		},
 	};
