@@ -7,7 +7,9 @@
 
 #include "../lib/ktap.c"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "../../tools/devices/guestmem.c"
 #include "../../tools/devices/mmio.c"
@@ -18,6 +20,8 @@
 #include "../../tools/devices/virtio_pci.c"
 #include "../../tools/devices/virtio_rng.c"
 #include "../../tools/devices/virtio_blk.c"
+#include "../../tools/devices/virtio_9p.c"
+#include "../../tools/devices/virtio_console.c"
 
 #define RAM		0x4000
 #define SIZE		8
@@ -34,7 +38,11 @@ static struct mmio_space mmio;
 static struct pci_bus bus;
 static struct virtio_blk blk;
 static struct virtio_device rng;
-static unsigned long *runs, *answers;
+static struct virtio_9p p9;
+static struct virtio_console console;
+static struct virtio_device *const devices[] = { &blk.virtio, &rng, &p9.virtio, &console.virtio };
+static int server;		/* the other end of the 9P device's socket */
+static unsigned long *runs, *answers, *p9_answers, *printed;
 
 static int send_msi(void *arg, uint64_t address, uint32_t data)
 {
@@ -47,9 +55,15 @@ static void set_line(void *arg, unsigned int line, bool level)
 
 static struct virtio_host host = { .memory = &memory, .msix = { .send = send_msi } };
 
+static void print(void *arg, const void *data, size_t bytes)
+{
+	if (printed)
+		*printed += bytes;
+}
+
 static void set_up(void)
 {
-	int fd = memfd_create("disk", MFD_CLOEXEC);
+	int fd = memfd_create("disk", MFD_CLOEXEC), ends[2];
 
 	/* From malloc, so that the sanitizer sees each byte past its end */
 	ram = aligned_alloc(4096, RAM);
@@ -61,9 +75,14 @@ static void set_up(void)
 	CHECK_EQ(pci_init(&bus, &ports, &mmio, set_line, NULL), 0);
 	CHECK_EQ(virtio_blk_init(&blk, &host, fd, 64 << 10, false, 2), 0);
 	CHECK_EQ(virtio_rng_init(&rng, &host), 0);
+	CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends));
+	server = ends[1];
+	CHECK_EQ(virtio_9p_init(&p9, &host, ends[0], "tag", 0), 0);
+	CHECK_EQ(virtio_console_init(&console, &host, 80, 25), 0);
+	console.transmit = print;
 	/* Without threads: the script gives the turns */
-	CHECK_EQ(pci_add(&bus, &blk.virtio.pci), 0);
-	CHECK_EQ(pci_add(&bus, &rng.pci), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
+		CHECK_EQ(pci_add(&bus, &devices[i]->pci), 0);
 }
 
 static void store(uint64_t gpa, unsigned int bytes, uint64_t value)
@@ -114,21 +133,68 @@ static void turn(struct virtio_queue *queue)
 	serve(queue, &poll);
 }
 
+static void turns(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
+		for (unsigned int queue = 0; queue < devices[i]->queues; queue++)
+			turn(&devices[i]->queue[queue]);
+}
+
+static void empty(int fd)
+{
+	static uint8_t data[1 << 16];
+
+	while (read(fd, data, sizeof(data)) > 0)
+		;
+}
+
+/* The 9P server: an answer of the right shape to whatever it was asked, or not */
+static void play_server(const uint8_t *op)
+{
+	uint8_t message[7 + 64] = { 7 + op[2] % 64, 0, 0, 0, 51, op[3], op[4] };
+
+	empty(server);
+	if (op[1] & 0xf0)
+		CHECK_GT(write(server, message, message[0]), 0);
+	else
+		CHECK_GT(write(server, op, 8), 0);
+}
+
+static uint64_t bar_of(unsigned int device)
+{
+	return PCI_WINDOW + device * BAR_BYTES;
+}
+
+static uint64_t config_of(unsigned int device)
+{
+	return PCI_ECAM + 0x8000 * (device + 1);
+}
+
+/* A register of a device: in its BAR, or its configuration space */
+static uint64_t some_register(const uint8_t *op)
+{
+	static const uint16_t parts[] = { AT_COMMON, AT_ISR, AT_DEVICE, AT_NOTIFY, AT_TABLE, AT_PENDING, AT_COMMON, AT_COMMON };
+
+	return op[1] & 4 ? config_of(op[1] & 3) : bar_of(op[1] & 3) + parts[op[2] >> 5];
+}
+
+static void start_all(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
+		start(bar_of(i), devices[i]->queues);
+}
+
 static void step(const uint8_t *op)
 {
-	static const uint64_t bases[] = { PCI_WINDOW, PCI_WINDOW + BAR_BYTES, PCI_ECAM + 0x8000, PCI_ECAM + 0x10000 };
-	static const uint16_t parts[] = { AT_COMMON, AT_ISR, AT_DEVICE, AT_NOTIFY, AT_TABLE, AT_PENDING, AT_COMMON, AT_COMMON };
-	uint64_t value = op[4] | op[5] << 8 | (uint64_t)op[6] << 16 | (uint64_t)op[7] << 56, at;
+	uint64_t value = op[4] | op[5] << 8 | (uint64_t)op[6] << 16 | (uint64_t)op[7] << 56;
 	uint8_t wide[64] = { op[4], op[5], op[6] };
 
 	switch (op[0] % 8) {
 	case 0:
-		at = bases[op[1] % 4] + (op[1] & 2 ? 0 : parts[op[2] >> 5]);
-		store(at + (op[3] & 0x7f), 1U << op[2] % 4, value);
+		store(some_register(op) + (op[3] & 0x7f), 1U << op[2] % 4, value);
 		break;
 	case 1:
-		at = bases[op[1] % 4] + (op[1] & 2 ? 0 : parts[op[2] >> 5]);
-		mmio_access(&mmio, at + op[3], op[2] % 64 + 1, false, wide);
+		mmio_access(&mmio, some_register(op) + op[3], op[2] % 64 + 1, false, wide);
 		break;
 	case 2:
 		ports_access(&ports, 0xcf8 + op[1] % 8, 1U << op[2] % 3, 1, op[3] & 1, wide);
@@ -141,14 +207,25 @@ static void step(const uint8_t *op)
 		offer(op[1] & 1, op[2], op[3]);
 		break;
 	case 6:
-		turn(&blk.virtio.queue[op[1] & 1]);
-		turn(&rng.queue[0]);
+		if (op[1] & 1)
+			play_server(op);
+		if (op[1] & 2)
+			virtio_console_receive(&console, op, 1 + op[2] % 8);
+		turns();
 		break;
 	default:
-		start(PCI_WINDOW, 2);
-		start(PCI_WINDOW + BAR_BYTES, 1);
+		start_all();
 		break;
 	}
+}
+
+/* What a run leaves outside of the devices' registers */
+static void forget(void)
+{
+	empty(server);
+	empty(p9.server);
+	p9.in_bytes = p9.out_bytes = p9.out_at = 0;
+	console.count = console.first = 0;
 }
 
 static int target(const uint8_t *data, size_t count)
@@ -156,24 +233,21 @@ static int target(const uint8_t *data, size_t count)
 	memset(ram, 0, RAM);
 	if (count)
 		ram[RAM - 1] = data[0];
-	for (unsigned int i = 0; i < 2; i++) {
-		struct pci_device *card = i ? &rng.pci : &blk.virtio.pci;
-
-		store(PCI_ECAM + 0x8000 * (i + 1) + 0x10, 4, PCI_WINDOW + i * BAR_BYTES);
-		store(PCI_ECAM + 0x8000 * (i + 1) + 4, 2, 2);
-		msix_reset(&card->msix);
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++) {
+		store(config_of(i) + 0x10, 4, bar_of(i));
+		store(config_of(i) + 4, 2, 2);
+		msix_reset(&devices[i]->pci.msix);
 	}
-	start(PCI_WINDOW, 2);
-	start(PCI_WINDOW + BAR_BYTES, 1);
+	start_all();
 	for (size_t i = 1; i + 8 <= count; i += 8)
 		step(data + i);
-	turn(&blk.virtio.queue[0]);
-	turn(&blk.virtio.queue[1]);
-	turn(&rng.queue[0]);
+	turns();
 	if (runs) {
 		++*runs;
 		*answers += blk.virtio.queue[0].ring.next_used + blk.virtio.queue[1].ring.next_used;
+		*p9_answers += p9.virtio.queue[0].ring.next_used;
 	}
+	forget();
 	return 0;
 }
 
@@ -193,15 +267,19 @@ static void many_runs(void)
 	int status;
 
 	ktap_timeout(550);
-	runs = mmap(NULL, 2 * sizeof(*runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	runs = mmap(NULL, 4 * sizeof(*runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(runs != MAP_FAILED);
 	answers = runs + 1;
+	p9_answers = runs + 2;
+	printed = runs + 3;
 	set_up();
 	status = ktap_fork(fuzz, NULL);
 	CHECK_THAT(!status, "libFuzzer ended with wait status %#x: its report is on stderr", status);
 	CHECK_GE(*runs, RUNS);
 	CHECK_GE(*answers, RUNS / 100);		/* it got through to the disk */
-	ktap_diag("%lu runs, %lu answers by the disk", *runs, *answers);
+	CHECK_GE(*p9_answers, RUNS / 1000);
+	CHECK_GE(*printed, RUNS / 100);
+	ktap_diag("%lu runs, %lu answers by the disk, %lu by the share, %lu bytes to the console", *runs, *answers, *p9_answers, *printed);
 }
 
 static const struct ktap_case cases[] = {
