@@ -2,10 +2,6 @@
 /*
  * A shared folder's file server in its namespace: the real diod, told by 9P messages what a hostile guest might tell it.
  */
-#include <asm/types.h>
-
-typedef __u32 __le32;		/* of capability.h; compat/ has none */
-
 #include "../lib/ktap.c"
 
 #define TPZ_H

@@ -5,8 +5,6 @@
 #ifndef VIRTIO_DRIVER_H
 #define VIRTIO_DRIVER_H
 
-#include <asm/types.h>
-
 #include "../lib/ktap.c"
 
 #include "../../tools/devices/guestmem.c"

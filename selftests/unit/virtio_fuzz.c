@@ -3,8 +3,6 @@
  * The PCI bus, the virtio transport and the device models under libFuzzer, with the sanitizers on: a script of port and
  * register accesses, writes to the guest's memory, and turns of the queues' threads. Called with "--" it is a plain libFuzzer program.
  */
-#include <asm/types.h>
-
 #include "../lib/ktap.c"
 
 #include <fcntl.h>
@@ -19,6 +17,7 @@
 #include "../../tools/devices/virtq.c"
 #include "../../tools/devices/virtio_pci.c"
 #include "../../tools/devices/virtio_rng.c"
+#include "../../tools/devices/disk_ring.c"
 #include "../../tools/devices/virtio_blk.c"
 #include "../../tools/devices/virtio_9p.c"
 #include "../../tools/devices/virtio_console.c"

@@ -106,8 +106,9 @@ static void add_disk(struct machine_pci *pci, const char *name, bool readonly, u
 	bytes = disk_bytes(fd, name);
 	if (!bytes || bytes % 512)
 		errx(STATUS_CANNOT, "%s: %llu bytes are no whole number of sectors", name, (unsigned long long)bytes);
-	if (virtio_blk_init(&pci->disk[pci->disks++], &pci->host, fd, bytes, readonly, queues))
+	if (virtio_blk_init(&pci->disk[pci->disks], &pci->host, fd, bytes, readonly, queues))
 		errx(STATUS_CANNOT, "%s: no room for the disk", name);
+	virtio_blk_use_rings(&pci->disk[pci->disks++]);		/* or it goes without */
 }
 
 static void add_share(struct machine_pci *pci, const char *name, const char *tag, bool readonly)
@@ -188,7 +189,7 @@ void machine_pci_destroy(struct machine *machine)
 	struct machine_pci *pci = &machine->pci;
 
 	for (unsigned int i = 0; i < pci->disks; i++) {
-		virtio_free(&pci->disk[i].virtio);
+		virtio_blk_free(&pci->disk[i]);
 		close(pci->disk[i].fd);
 	}
 	if (pci->has_rng)
