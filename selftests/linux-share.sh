@@ -93,7 +93,7 @@ for i in 1 2 3 4 5 6 7 8 9; do echo $i >$SHARE/many/$i; done
 check "without diod tpz says what to install" without_diod
 mkfifo $IN
 : >$OUT
-tpz run /guest/vmlinux --initrd /tmp/initrd --memory 384M --cpus 2 --console virtio --share $SHARE:share --share $RO:readonly,ro \
+tpz run /guest/vmlinux --initrd /tmp/initrd --memory 384M --console virtio --share $SHARE:share --share $RO:readonly,ro \
 	--append "console=ttyS0 panic=-1 cryptomgr.notests rdinit=/share-init" <$IN 2>&1 | tr -d '\r' >$OUT &
 TR=$!
 exec 3>$IN

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A guest's driver for one virtio device on the PCI bus, in process memory: included by the unit tests, which set @device.
+ * A guest's virtio driver in process memory, for tests of the devices: for the bus's first place, one queue at a time.
  */
 #ifndef VIRTIO_DRIVER_H
 #define VIRTIO_DRIVER_H
+
+#include <asm/types.h>
 
 #include "../lib/ktap.c"
 
@@ -29,6 +31,7 @@ static struct pci_bus bus;
 static struct virtio_device *device;
 static unsigned int messages, lines, next_descriptor;
 static uint16_t offered;
+static uint64_t declined;	/* features */
 
 static int send_msi(void *arg, uint64_t address, uint32_t data)
 {
@@ -62,13 +65,14 @@ static void new_machine(void)
 	memory = (struct guest_memory){ 0 };
 	messages = lines = next_descriptor = 0;
 	offered = 0;
+	declined = 1ULL << VIRTIO_RING_F_EVENT_IDX;
 	CHECK_EQ(guest_memory_add(&memory, 0, RAM, ram), 0);
 	CHECK_EQ(ports_init(&ports), 0);
 	mmio_init(&mmio);
 	CHECK_EQ(pci_init(&bus, &ports, &mmio, set_line, NULL), 0);
 }
 
-/* Reset to DRIVER_OK, as virtio 1.2, 3.1.1 orders it, with one queue */
+/* Reset to DRIVER_OK, as virtio 1.2, 3.1.1 orders it */
 static void start(unsigned int queue, bool msix)
 {
 	store(VIRTIO_PCI_COMMON_STATUS, 1, 0);
@@ -78,7 +82,7 @@ static void start(unsigned int queue, bool msix)
 	store(VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
 	store(VIRTIO_PCI_COMMON_GF, 4, 1);
 	store(VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
-	store(VIRTIO_PCI_COMMON_GF, 4, device->features & ~(1ULL << VIRTIO_RING_F_EVENT_IDX));
+	store(VIRTIO_PCI_COMMON_GF, 4, device->features & ~declined);
 	store(VIRTIO_PCI_COMMON_STATUS, 1, 11);
 	CHECK_EQ(load(VIRTIO_PCI_COMMON_STATUS, 1), 11);
 	if (msix) {
@@ -107,22 +111,40 @@ static void buffer(uint64_t gpa, uint32_t bytes, uint16_t flags)
 	*desc = (struct vring_desc){ gpa, bytes, flags, next_descriptor % SIZE };
 }
 
-static __attribute__((unused)) void offer(unsigned int queue, uint16_t head)
+static uint16_t used_index(void)
 {
-	uint16_t *avail = (uint16_t *)(ram + RING + 0x1000);
-
-	avail[2 + offered % SIZE] = head;
-	__atomic_store_n(&avail[1], ++offered, __ATOMIC_RELEASE);
-	store(AT_NOTIFY + NOTIFY_BYTES * queue, 2, queue);
+	return __atomic_load_n((uint16_t *)(ram + RING + 0x2000) + 1, __ATOMIC_SEQ_CST);
 }
 
-/* Waits until @count were given back since the start; @return whether they were, or the device needs a reset */
-static bool given_back(uint16_t count)
+/* The bytes written to the buffers of answer @index */
+static uint32_t used_bytes(unsigned int index)
 {
-	volatile uint16_t *used = (uint16_t *)(ram + RING + 0x2000);
+	return *(uint32_t *)(ram + RING + 0x2000 + 8 * (index % SIZE) + 8);
+}
 
+/* Offers @head, and kicks if the device wants that */
+static void offer(unsigned int queue, uint16_t head)
+{
+	uint16_t *avail = (uint16_t *)(ram + RING + 0x1000);
+	volatile uint16_t *used = (uint16_t *)(ram + RING + 0x2000);
+	bool wanted;
+
+	avail[2 + offered % SIZE] = head;
+	__atomic_store_n(&avail[1], ++offered, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (declined & 1ULL << VIRTIO_RING_F_EVENT_IDX)
+		wanted = !(used[0] & VRING_USED_F_NO_NOTIFY);
+	else
+		wanted = used[USED_RING + 4 * SIZE] == (uint16_t)(offered - 1);
+	if (wanted)
+		store(AT_NOTIFY + NOTIFY_BYTES * queue, 2, queue);
+}
+
+/* @return whether all that was offered was answered; false: the device needs a reset */
+static bool answered(void)
+{
 	for (int i = 0; i < 5000; i++) {
-		if (__atomic_load_n(&used[1], __ATOMIC_ACQUIRE) == count)
+		if (used_index() == offered)
 			return true;
 		if (load(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET)
 			return false;
@@ -131,22 +153,27 @@ static bool given_back(uint16_t count)
 	FAIL("no answer");
 }
 
-/* What the @index-th was: its head, and the bytes written to it */
-static __attribute__((unused)) uint32_t used_head(unsigned int index)
-{
-	return *(uint32_t *)(ram + RING + 0x2000 + 4 + 8 * (index % SIZE));
-}
-
-static __attribute__((unused)) uint32_t used_bytes(unsigned int index)
-{
-	return *(uint32_t *)(ram + RING + 0x2000 + 8 + 8 * (index % SIZE));
-}
-
-/* Offers @head and waits until all were given back */
-static __attribute__((unused)) bool go(unsigned int queue, uint16_t head)
+static bool go(unsigned int queue, uint16_t head)
 {
 	offer(queue, head);
-	return given_back(offered);
+	return answered();
+}
+
+/* Waits for @count answers since the start, of more that were offered; @return as answered() */
+static inline bool given_back(uint16_t count)
+{
+	uint16_t all = offered;
+	bool ret;
+
+	offered = count;
+	ret = answered();
+	offered = all;
+	return ret;
+}
+
+static inline uint32_t used_head(unsigned int index)
+{
+	return *(uint32_t *)(ram + RING + 0x2000 + 8 * (index % SIZE) + 4);
 }
 
 #endif /* VIRTIO_DRIVER_H */

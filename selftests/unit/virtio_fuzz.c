@@ -125,18 +125,11 @@ static void offer(unsigned int queue, uint8_t type, uint8_t sector)
 	avail[1]++;
 }
 
-static void turn(struct virtio_queue *queue)
-{
-	struct pollfd poll;
-
-	serve(queue, &poll);
-}
-
 static void turns(void)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
 		for (unsigned int queue = 0; queue < devices[i]->queues; queue++)
-			turn(&devices[i]->queue[queue]);
+			serve(&devices[i]->queue[queue]);
 }
 
 static void empty(int fd)

@@ -35,7 +35,7 @@ void msix_free(struct msix *msix)
 	pthread_mutex_destroy(&msix->lock);
 }
 
-static void send_message(struct msix *msix, struct msix_vector *vector)
+static void send_vector(struct msix *msix, struct msix_vector *vector)
 {
 	if (!vector->routed && vector->fd >= 0)
 		vector->routed = !msix->host.route(msix->host.arg, vector->fd, vector->address, vector->data);
@@ -52,7 +52,7 @@ static void send_pending(struct msix *msix)
 
 		if (vector->pending && !vector->masked) {
 			vector->pending = false;
-			send_message(msix, vector);
+			send_vector(msix, vector);
 		}
 	}
 }

@@ -217,7 +217,7 @@ static void serve_9p(struct virtio_device *device, unsigned int index)
 	} while (ret == 1 && virtq_listen(&queue->ring, true) && !queue->ring.broken && free_request(p9));
 	if (ret < 0)
 		virtq_break(&queue->ring, "the server is gone");
-	queue->poll_events = POLLIN | (ret ? 0 : POLLOUT);
+	queue->poll_for = POLLIN | (ret ? 0 : POLLOUT);
 }
 
 /* Answers to what is forgotten here still come; but a new driver's first message ends the old one's session */
@@ -232,9 +232,7 @@ static void reset_9p(struct virtio_device *device, unsigned int index)
 
 int virtio_9p_init(struct virtio_9p *p9, const struct virtio_host *host, int server, const char *name, uint32_t user)
 {
-	static const struct virtio_model model = {
-		.name = "virtio-9p", .id = VIRTIO_ID_9P, .class = 0x00ff00, .process = serve_9p, .reset = reset_9p,
-	};
+	static const struct virtio_model model = { "virtio-9p", VIRTIO_ID_9P, 0x00ff00, serve_9p };
 	size_t length = strlen(name);
 
 	if (!length || length > P9_TAG_MAX)
@@ -247,5 +245,6 @@ int virtio_9p_init(struct virtio_9p *p9, const struct virtio_host *host, int ser
 	if (virtio_init(&p9->virtio, &model, host, MOUNT_TAG, 1, &p9->config, sizeof(p9->config.bytes) + length))
 		return -1;
 	p9->virtio.queue[0].poll_fd = server;
+	p9->virtio.reset = reset_9p;
 	return 0;
 }

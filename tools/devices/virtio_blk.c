@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/falloc.h>
 #include <linux/virtio_ids.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -240,7 +241,7 @@ static bool serve_one(struct virtio_blk *blk, unsigned int index)
 static void serve_blk(struct virtio_device *device, unsigned int index)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)device;
-	struct virtq *ring = &device->queue[index].ring;
+	struct virtio_queue *queue = &device->queue[index];
 	struct blk_queue *many = &blk->queue[index];
 
 	do {
@@ -251,7 +252,8 @@ static void serve_blk(struct virtio_device *device, unsigned int index)
 		if (many->request)
 			disk_ring_submit(&many->ring);
 		/* With no room the next end wakes the thread */
-	} while (many->busy < BLK_UNDER_WAY_MAX && virtq_listen(ring, true) && !ring->broken);
+	} while (many->busy < BLK_UNDER_WAY_MAX && virtq_listen(&queue->ring, true) && !queue->ring.broken);
+	queue->poll_for = many->request ? POLLIN : 0;
 }
 
 static void reset_blk(struct virtio_device *device, unsigned int index)
@@ -293,9 +295,7 @@ void virtio_blk_free(struct virtio_blk *blk)
 int virtio_blk_init(struct virtio_blk *blk, const struct virtio_host *host, int fd, uint64_t bytes, bool readonly,
 		    unsigned int queues)
 {
-	static const struct virtio_model model = {
-		.name = "virtio-blk", .id = VIRTIO_ID_BLOCK, .class = 0x010000, .process = serve_blk, .reset = reset_blk,
-	};
+	static const struct virtio_model model = { "virtio-blk", VIRTIO_ID_BLOCK, 0x010000, serve_blk };
 	uint64_t features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << VIRTIO_BLK_F_MQ;
 
 	memset(blk, 0, sizeof(*blk));
@@ -314,5 +314,6 @@ int virtio_blk_init(struct virtio_blk *blk, const struct virtio_host *host, int 
 		.max_write_zeroes_seg = RANGES_MAX,
 		.write_zeroes_may_unmap = 1,
 	};
+	blk->virtio.reset = reset_blk;
 	return virtio_init(&blk->virtio, &model, host, features, queues, &blk->config, sizeof(blk->config));
 }

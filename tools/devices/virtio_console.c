@@ -116,9 +116,7 @@ static void serve_console(struct virtio_device *device, unsigned int index)
 
 int virtio_console_init(struct virtio_console *console, const struct virtio_host *host, uint16_t columns, uint16_t rows)
 {
-	static const struct virtio_model model = {
-		.name = "virtio-console", .id = VIRTIO_ID_CONSOLE, .class = 0x078000, .process = serve_console,
-	};
+	static const struct virtio_model model = { "virtio-console", VIRTIO_ID_CONSOLE, 0x078000, serve_console };
 
 	memset(console, 0, sizeof(*console));
 	console->config.cols = columns;

@@ -86,27 +86,22 @@ bool virtio_has(const struct virtio_device *device, unsigned int feature)
 	return device->driver_features >> feature & 1;
 }
 
-static bool is_live(const struct virtio_queue *queue)
-{
-	const uint8_t bits = VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET;
-
-	return queue->enabled && !queue->ring.broken && (get_status(queue->device) & bits) == VIRTIO_CONFIG_S_DRIVER_OK;
-}
-
-/* @poll: what to wait for, then */
-static void serve(struct virtio_queue *queue, struct pollfd *poll)
+/* @return what the thread shall poll for */
+static short serve(struct virtio_queue *queue)
 {
 	struct virtio_device *device = queue->device;
+	short poll_for;
 
 	pthread_mutex_lock(&queue->lock);
-	if (is_live(queue)) {
+	queue->poll_for = 0;
+	if (queue->enabled && !queue->ring.broken &&
+	    (get_status(device) & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET)) == VIRTIO_CONFIG_S_DRIVER_OK) {
 		device->model->process(device, queue->index);
 		virtio_tell(device, queue->index);
 	}
-	/* Else its input would wake the thread for ever */
-	poll->fd = is_live(queue) ? queue->poll_fd : -1;
-	poll->events = queue->poll_events;
+	poll_for = queue->ring.broken ? 0 : queue->poll_for;
 	pthread_mutex_unlock(&queue->lock);
+	return poll_for;
 }
 
 static void *queue_thread(void *arg)
@@ -122,7 +117,8 @@ static void *queue_thread(void *arg)
 		if (poll(files, 2, -1) < 0 && errno != EINTR)
 			break;
 		eventfd_read(queue->kick, &count);
-		serve(queue, &files[1]);
+		files[1].events = serve(queue);
+		files[1].fd = files[1].events ? queue->poll_fd : -1;	/* a dead file is ready for ever */
 	}
 	return NULL;
 }
@@ -143,8 +139,8 @@ static void reset(struct virtio_device *device)
 		struct virtio_queue *queue = &device->queue[i];
 
 		pthread_mutex_lock(&queue->lock);	/* waits for the thread: nothing of the guest's is touched after */
-		if (device->model->reset)
-			device->model->reset(device, i);
+		if (device->reset)
+			device->reset(device, i);
 		queue->enabled = false;
 		queue->ring = (struct virtq){ .memory = device->host->memory, .size = VIRTQ_SIZE_MAX };
 		__atomic_store_n(&queue->vector, NO_VECTOR, __ATOMIC_RELAXED);
@@ -441,7 +437,7 @@ int virtio_init(struct virtio_device *device, const struct virtio_model *model, 
 		struct virtio_queue *queue = &device->queue[i];
 
 		*queue = (struct virtio_queue){
-			.device = device, .index = i, .poll_fd = -1, .poll_events = POLLIN, .vector = NO_VECTOR,
+			.device = device, .index = i, .poll_fd = -1, .vector = NO_VECTOR,
 			.ring = { .memory = host->memory, .size = VIRTQ_SIZE_MAX },
 			.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 		};

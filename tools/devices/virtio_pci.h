@@ -17,33 +17,32 @@ struct virtio_device;
  * struct virtio_model - a kind of device
  * @id, @class: virtio device ID; PCI class code
  * @process: queue @index was kicked, or its @poll_fd is ready; called by its thread with its lock, while it is live
- * @reset: the driver takes queue @index back: from the return on nothing of the guest's may be touched; with its lock. Or NULL
  */
 struct virtio_model {
 	const char *name;
 	uint16_t id;
 	uint32_t class;
 	void (*process)(struct virtio_device *device, unsigned int index);
-	void (*reset)(struct virtio_device *device, unsigned int index);
 };
 
 /**
  * struct virtio_queue
- * @lock: guards all that follows, but @kick and @thread, which stay, and @vector, which is atomic
+ * @lock: guards all that follows, but @kick, @poll_fd and @thread, which stay, and @vector, which is atomic
+ * @live: between the driver's DRIVER_OK with the queue enabled, and reset
  * @kick: an eventfd
- * @poll_fd, @poll_events: another file that wakes the thread while the queue is live (between the driver's DRIVER_OK with
- *	the queue enabled, and reset), or -1; @process may change both
+ * @poll_fd: another file that wakes the thread, or -1
+ * @poll_for: for which poll() events, as @process last said; none while the queue is not live
  */
 struct virtio_queue {
 	struct virtio_device *device;
 	unsigned int index;
 	int kick;
 	int poll_fd;
-	short poll_events;
 	pthread_t thread;
 	uint16_t vector;
 	pthread_mutex_t lock;
 	bool enabled;
+	short poll_for;
 	struct virtq ring;
 	struct virtq_chain chain;
 };
@@ -65,12 +64,14 @@ struct virtio_host {
  * @isr_lock: guards @isr and the INTx line
  * @status, @config_vector: atomic
  * @config: the device's own registers; the guest only reads them
+ * @reset: the driver takes queue @index back: from the return on nothing of the guest's may be touched; with its lock. Or NULL
  * @window_at: where in configuration space the capability stands that reaches the BAR without mapping it
  */
 struct virtio_device {
 	struct pci_device pci;
 	const struct virtio_model *model;
 	const struct virtio_host *host;
+	void (*reset)(struct virtio_device *device, unsigned int index);
 	uint64_t features;
 	const void *config;
 	unsigned int config_bytes;

@@ -25,9 +25,7 @@ static void serve_rng(struct virtio_device *device, unsigned int index)
 
 int virtio_rng_init(struct virtio_device *device, const struct virtio_host *host)
 {
-	static const struct virtio_model model = {
-		.name = "virtio-rng", .id = VIRTIO_ID_RNG, .class = 0x00ff00, .process = serve_rng,
-	};
+	static const struct virtio_model model = { "virtio-rng", VIRTIO_ID_RNG, 0x00ff00, serve_rng };
 
 	return virtio_init(device, &model, host, 0, 1, NULL, 0);
 }
