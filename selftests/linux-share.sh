@@ -81,7 +81,7 @@ without_diod() {
 	[ $status = 2 ] && grep -q 'apt-get install diod' /tmp/told
 }
 
-plan 16
+plan 17
 mkdir -p $SHARE/many $RO /tmp/outside
 chmod 755 /tmp/share
 echo 'nobody may read this' >/tmp/outside/secret
@@ -93,7 +93,7 @@ for i in 1 2 3 4 5 6 7 8 9; do echo $i >$SHARE/many/$i; done
 check "without diod tpz says what to install" without_diod
 mkfifo $IN
 : >$OUT
-tpz run /guest/vmlinux --initrd /tmp/initrd --memory 384M --console virtio --share $SHARE:share --share $RO:readonly,ro \
+tpz run /guest/vmlinux --initrd /tmp/initrd --memory 384M --console virtio --share $SHARE:share --share $RO:readonly,ro --share $SHARE:again \
 	--append "console=ttyS0 panic=-1 cryptomgr.notests rdinit=/share-init" <$IN 2>&1 | tr -d '\r' >$OUT &
 TR=$!
 exec 3>$IN
@@ -108,7 +108,7 @@ TAIL=$!
 check "a stock kernel's shell prompts on hvc0" within 900 said "$PROMPT"
 check "what is typed there arrives" answers /dev/hvc0 terminal 'readlink /proc/self/fd/0'
 check "its 9P drivers load" answers "0 0" loaded 'modprobe 9pnet_virtio; a=$?; modprobe 9p; echo $a $?'
-check "it finds both folders" answers "readonly share" tags 'cat /sys/bus/virtio/drivers/9pnet_virtio/virtio*/mount_tag | tr "\0" "\n" | sort'
+check "it finds the folders" answers "again readonly share" tags 'cat /sys/bus/virtio/drivers/9pnet_virtio/virtio*/mount_tag | tr "\0" "\n" | sort'
 check "it mounts them" answers "0 0" mounted \
 	'mount -t 9p -o trans=virtio,version=9p2000.L share /mnt; a=$?; mount -t 9p -o trans=virtio readonly /ro; echo $a $?'
 check "it reads what the host wrote" answers "$(sum_of $SHARE/from-host)" read 'md5sum </mnt/from-host | cut -d" " -f1'
@@ -123,9 +123,11 @@ check "the read-only folder is not written to" answers "stays as it is 1 1 1" ke
 	'cat /ro/file; echo x 2>/dev/null >/ro/new; echo $?; echo x 2>/dev/null >>/ro/file; echo $?; rm /ro/file 2>/dev/null; echo $?'
 holds "and the host sees no change" "$(ls $RO; cat $RO/file)" = "$(printf 'file\nstays as it is')"
 # The guest's own kernel resolves symlinks, but for the one that it mounts: that is followed by the server
-ask linked 'ln -s / /mnt/up; ln -s ../../../tmp/outside/secret /mnt/secret; mount -t 9p -o trans=virtio,aname=/up share /up; echo $?' >/dev/null
+ask linked 'ln -s / /mnt/up; ln -s ../../../tmp/outside/secret /mnt/secret; mount -t 9p -o trans=virtio,aname=/up again /up; echo $?' >/dev/null
 check "no link leads the server out of the folder" answers "0 none none" outside \
 	'ls /up/tmp /up/guest /up/lab 2>/dev/null | wc -l; cat /up/tmp/outside/secret 2>/dev/null || echo none; cat /mnt/secret 2>/dev/null || echo none'
+check "a folder within it can be mounted" answers "3 4 5" within_it \
+	'umount /up; mount -t 9p -o trans=virtio,aname=/many again /up; ls /up | head -n 3'
 
 echo 'report --end 0' >&3
 exec 3>&-
