@@ -61,7 +61,8 @@ guest_init() {
 		exec </dev/console >/dev/console 2>&1
 		modprobe virtio_pci
 		modprobe virtio_console
-		exec setsid sh -c 'exec sh -i </dev/hvc0 >/dev/hvc0 2>&1'
+		setsid sh -c 'exec sh -i </dev/hvc0 >/dev/hvc0 2>&1'
+		report --end $?
 	END
 	chmod +x /tmp/more/share-init
 	(cd /tmp/more && echo share-init | cpio -o -H newc 2>/dev/null)
@@ -120,7 +121,7 @@ holds "what it wrote is in the host's folder" "$sum" = "$(sum_of $SHARE/from-gue
 check "files change and go" answers "renamed 0" changed 'cd /mnt; mv many/1 renamed; echo x >>renamed; rm many/2; ls | grep ren; cd /; echo $?'
 holds "and the host sees it" "$(cat $SHARE/renamed; ls $SHARE/many)" = "$(printf '1\nx\n3\n4\n5\n6\n7\n8\n9')"
 check "the read-only folder is not written to" answers "stays as it is 1 1 1" kept \
-	'cat /ro/file; echo x 2>/dev/null >/ro/new; echo $?; echo x 2>/dev/null >>/ro/file; echo $?; rm /ro/file 2>/dev/null; echo $?'
+	'cat /ro/file; echo x 2>/dev/null >/ro/new; echo $?; echo x 2>/dev/null >>/ro/file; echo $?; rm -f /ro/file 2>/dev/null; echo $?'
 holds "and the host sees no change" "$(ls $RO; cat $RO/file)" = "$(printf 'file\nstays as it is')"
 # The guest's own kernel resolves symlinks, but for the one that it mounts: that is followed by the server
 ask linked 'ln -s / /mnt/up; ln -s ../../../tmp/outside/secret /mnt/secret; mount -t 9p -o trans=virtio,aname=/up again /up; echo $?' >/dev/null
