@@ -12,7 +12,7 @@ sum_of() {
 	dd if="$1" bs=64k count="$2" 2>/dev/null | md5sum | cut -d' ' -f1
 }
 
-plan 11
+plan 12
 dd if=/dev/urandom of=/tmp/disk bs=512 count=$SECTORS 2>/dev/null
 dd if=/dev/urandom of=/tmp/readonly bs=512 count=2048 2>/dev/null
 readonly_sum=$(md5sum </tmp/readonly | cut -d' ' -f1)
@@ -36,6 +36,8 @@ check "entropy comes from the device" answers "virtio_rng.0 64" entropy \
 	'cat /sys/class/misc/hw_random/rng_current; dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c'
 check "each queue has an interrupt of its own" answers "2 1 1" vectors \
 	'for q in virtio0-req.[01] virtio1-req.0 virtio2-input; do grep -c "MSI.* $q\$" /proc/interrupts; done'
+# On a host that permits it, as this one does
+holds "and its own io_uring" "$(ls -l /proc/$TPZ/fd | grep -c io_uring)" = 4
 
 type_in 'cat /proc/interrupts; report --end 0'
 end_guest

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 
+import kernels
 from artefacts import LAB, LabError, locked, run
 
 TOP = LAB.parent.parent
@@ -93,6 +94,15 @@ def place_modules(kernel, names, root):
     run("depmod", "-b", root, kernel.release)
 
 
+def place_guest_kernel(kernel, modules, root, folder):
+    """Another kernel for a Linux guest, not compressed, and an archive of modules to append to the guest's initramfs."""
+    tree = folder / "guest-modules"
+    place_modules(kernel, modules, tree)
+    place(kernel.elf_image, root, "guest/vmlinux")
+    archive(tree, root / "guest/modules.cpio")
+    shutil.rmtree(tree)
+
+
 def small_guests():
     """The small guests for `tpz run`, built from guest/*.S."""
     files = []
@@ -146,6 +156,8 @@ def initramfs(boot, kernel, module, token, mode, folder):
     if boot.has("payload"):
         place(kernel.guest_image, root, "guest/vmlinuz")
         place(BUILD / "tools/guest.cpio", root, "guest/initrd")
+    if boot.value("guest-kernel"):
+        place_guest_kernel(kernels.named(boot.value("guest-kernel")), boot.values("guest-modules"), root, folder)
     archive(root, folder / "initrd")
     shutil.rmtree(root)
     return folder / "initrd"

@@ -12,10 +12,12 @@ Three kinds, by flavour:
 
 import functools
 import hashlib
+import lzma
 import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 
 from artefacts import CACHE, LAB, LabError, Suite, install, locked, run, say
@@ -49,6 +51,21 @@ class Kernel:
     def guest_image(self):
         """The kernel that a Linux guest boots on this one."""
         return self.image
+
+    @property
+    def elf_image(self):
+        """The kernel as it is in memory, an ELF file: unpacked from the image once. (Only XZ, as Debian's generic kernel has.)"""
+        file = CACHE / "elf" / f"vmlinux-{self.release}"
+        with locked(CACHE / "elf.lock"):
+            if not file.exists():
+                image = self.image.read_bytes()
+                offset, length = struct.unpack_from("<II", image, 0x248)        # of the setup header: payload_offset, payload_length
+                start = (image[0x1f1] + 1) * 512 + offset
+                file.parent.mkdir(parents=True, exist_ok=True)
+                scratch = file.with_suffix(".new")
+                scratch.write_bytes(lzma.LZMADecompressor().decompress(image[start:start + length]))
+                scratch.rename(file)
+        return file
 
     @property
     def module_folder(self):

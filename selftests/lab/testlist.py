@@ -22,6 +22,8 @@ and for its boot (tests that agree on these share one):
     modules=a,b     stock kernel modules put where modprobe finds them
     extras=a,b      programs of build/tools or of the build machine, copied with their libraries
     payload         the stock kernel and initramfs that a Linux guest boots: /guest/
+    guest-kernel=FLAVOUR  another kernel for that guest, not compressed: /guest/vmlinux
+    guest-modules=a,b     and its modules, to append to the guest's initramfs: /guest/modules.cpio
     kexec           a second kernel to boot from inside the test, and the program to do so: /boot/
     boot=NAME       a boot of its own, shared by the tests that give the same name
     expect=WORDS    the kernel's log must hold these words ("_" for space), which else would fail the run
@@ -33,7 +35,8 @@ from artefacts import LAB, LabError
 
 DEFAULT_SECONDS = 60
 BOOT_WORDS = {"payload", "kexec", "vmx-off", "counted"}
-BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect"}
+BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect", "guest-kernel",
+               "guest-modules"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Boot:
 
     def values(self, name):
         return [word for key, value in self.options if key == name
-                for word in (value.split(",") if name in ("modules", "extras") else [value])]
+                for word in (value.split(",") if name in ("modules", "extras", "guest-modules") else [value])]
 
     def has(self, word):
         return (word, True) in self.options

@@ -159,4 +159,21 @@ static bool go(unsigned int queue, uint16_t head)
 	return answered();
 }
 
+/* Waits for @count answers since the start, of more that were offered; @return as answered() */
+static inline bool given_back(uint16_t count)
+{
+	uint16_t all = offered;
+	bool ret;
+
+	offered = count;
+	ret = answered();
+	offered = all;
+	return ret;
+}
+
+static inline uint32_t used_head(unsigned int index)
+{
+	return *(uint32_t *)(ram + RING + 0x2000 + 8 * (index % SIZE) + 4);
+}
+
 #endif /* VIRTIO_DRIVER_H */

@@ -3,8 +3,6 @@
  * The PCI bus, the virtio transport and the device models under libFuzzer, with the sanitizers on: a script of port and
  * register accesses, writes to the guest's memory, and turns of the queues' threads. Called with "--" it is a plain libFuzzer program.
  */
-#include <asm/types.h>
-
 #include "../lib/ktap.c"
 
 #include <fcntl.h>
@@ -18,15 +16,12 @@
 #include "../../tools/devices/pci.c"
 #include "../../tools/devices/virtq.c"
 #include "../../tools/devices/virtio_pci.c"
-#define process process_rng
 #include "../../tools/devices/virtio_rng.c"
-#undef process
-#define process process_blk
+#include "../../tools/devices/disk_ring.c"
 #include "../../tools/devices/virtio_blk.c"
-#undef process
-#define process process_net
+#include "../../tools/devices/virtio_9p.c"
+#include "../../tools/devices/virtio_console.c"
 #include "../../tools/devices/virtio_net.c"
-#undef process
 
 #define RAM		0x4000
 #define SIZE		8
@@ -43,9 +38,13 @@ static struct mmio_space mmio;
 static struct pci_bus bus;
 static struct virtio_blk blk;
 static struct virtio_device rng;
+static struct virtio_9p p9;
+static struct virtio_console console;
 static struct virtio_net net;
+static struct virtio_device *const devices[] = { &blk.virtio, &rng, &p9.virtio, &console.virtio, &net.virtio };
+static int server;		/* the other end of the 9P device's socket */
 static int cable[2];
-static unsigned long *runs, *answers, *received, *sent;
+static unsigned long *runs, *answers, *p9_answers, *printed, *received, *sent;
 
 static int send_msi(void *arg, uint64_t address, uint32_t data)
 {
@@ -58,9 +57,15 @@ static void set_line(void *arg, unsigned int line, bool level)
 
 static struct virtio_host host = { .memory = &memory, .msix = { .send = send_msi } };
 
+static void print(void *arg, const void *data, size_t bytes)
+{
+	if (printed)
+		*printed += bytes;
+}
+
 static void set_up(void)
 {
-	int fd = memfd_create("disk", MFD_CLOEXEC);
+	int fd = memfd_create("disk", MFD_CLOEXEC), ends[2];
 
 	/* From malloc, so that the sanitizer sees each byte past its end */
 	ram = aligned_alloc(4096, RAM);
@@ -72,12 +77,16 @@ static void set_up(void)
 	CHECK_EQ(pci_init(&bus, &ports, &mmio, set_line, NULL), 0);
 	CHECK_EQ(virtio_blk_init(&blk, &host, fd, 64 << 10, false, 2), 0);
 	CHECK_EQ(virtio_rng_init(&rng, &host), 0);
-	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, cable), 0);
+	CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends));
+	server = ends[1];
+	CHECK_EQ(virtio_9p_init(&p9, &host, ends[0], "tag", 0), 0);
+	CHECK_EQ(virtio_console_init(&console, &host, 80, 25), 0);
+	console.transmit = print;
+	CHECK_SYS(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, cable));
 	CHECK_EQ(virtio_net_init(&net, &host, cable[0], (const uint8_t[ETH_ALEN]){ 2 }), 0);
 	/* Without threads: the script gives the turns */
-	CHECK_EQ(pci_add(&bus, &blk.virtio.pci), 0);
-	CHECK_EQ(pci_add(&bus, &rng.pci), 0);
-	CHECK_EQ(pci_add(&bus, &net.virtio.pci), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
+		CHECK_EQ(pci_add(&bus, &devices[i]->pci), 0);
 }
 
 static void store(uint64_t gpa, unsigned int bytes, uint64_t value)
@@ -108,21 +117,13 @@ static void start(uint64_t bar, unsigned int queues, uint32_t more)
 	store(bar + VIRTIO_PCI_COMMON_STATUS, 1, 15);
 }
 
-static void start_all(void)
-{
-	start(PCI_WINDOW, 2, 0);
-	start(PCI_WINDOW + BAR_BYTES, 1, 0);
-	start(PCI_WINDOW + 2 * BAR_BYTES, 2, ram[RAM - 1] & 2 ? 1U << VIRTIO_NET_F_MRG_RXBUF : 0);
-}
-
-/* A frame from outside, and the network card's turn */
+/* A frame from outside */
 static void arrive(unsigned int bytes)
 {
 	static const uint8_t frame[4096];
 
 	if (write(cable[1], frame, ETH_HLEN + bytes % (sizeof(frame) - ETH_HLEN)) < 0)
 		CHECK_EQ(errno, EAGAIN);
-	serve(&net.virtio.queue[RECEIVE]);
 }
 
 /* @return the frames that were there */
@@ -151,24 +152,71 @@ static void offer(unsigned int queue, uint8_t type, uint8_t sector, unsigned int
 	avail[1]++;
 }
 
+static void turns(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
+		for (unsigned int queue = 0; queue < devices[i]->queues; queue++)
+			serve(&devices[i]->queue[queue]);
+}
+
+static void empty(int fd)
+{
+	static uint8_t data[1 << 16];
+
+	while (read(fd, data, sizeof(data)) > 0)
+		;
+}
+
+/* The 9P server: an answer of the right shape to whatever it was asked, or not */
+static void play_server(const uint8_t *op)
+{
+	uint8_t message[7 + 64] = { 7 + op[2] % 64, 0, 0, 0, 51, op[3], op[4] };
+
+	empty(server);
+	if (op[1] & 0xf0)
+		CHECK_GT(write(server, message, message[0]), 0);
+	else
+		CHECK_GT(write(server, op, 8), 0);
+}
+
+static uint64_t bar_of(unsigned int device)
+{
+	return PCI_WINDOW + device * BAR_BYTES;
+}
+
+static uint64_t config_of(unsigned int device)
+{
+	return PCI_ECAM + 0x8000 * (device + 1);
+}
+
+/* A register of a device: in its BAR, or its configuration space */
+static uint64_t some_register(const uint8_t *op)
+{
+	static const uint16_t parts[] = { AT_COMMON, AT_ISR, AT_DEVICE, AT_NOTIFY, AT_TABLE, AT_PENDING, AT_COMMON, AT_COMMON };
+
+	unsigned int device = (op[1] >> 1) % ARRAY_SIZE(devices);
+
+	return op[1] & 1 ? config_of(device) : bar_of(device) + parts[op[2] >> 5];
+}
+
+static void start_all(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
+		start(bar_of(i), devices[i]->queues,
+		      devices[i] == &net.virtio && ram[RAM - 1] & 2 ? 1U << VIRTIO_NET_F_MRG_RXBUF : 0);
+}
+
 static void step(const uint8_t *op)
 {
-	static const uint64_t bases[] = {
-		PCI_WINDOW, PCI_WINDOW + BAR_BYTES, PCI_WINDOW + 2 * BAR_BYTES,
-		PCI_ECAM + 0x8000, PCI_ECAM + 0x10000, PCI_ECAM + 0x18000,
-	};
-	static const uint16_t parts[] = { AT_COMMON, AT_ISR, AT_DEVICE, AT_NOTIFY, AT_TABLE, AT_PENDING, AT_COMMON, AT_COMMON };
-	uint64_t value = op[4] | op[5] << 8 | (uint64_t)op[6] << 16 | (uint64_t)op[7] << 56, at;
+	uint64_t value = op[4] | op[5] << 8 | (uint64_t)op[6] << 16 | (uint64_t)op[7] << 56;
 	uint8_t wide[64] = { op[4], op[5], op[6] };
 
 	switch (op[0] % 8) {
 	case 0:
-		at = bases[op[1] % 6] + (op[1] % 6 > 2 ? 0 : parts[op[2] >> 5]);
-		store(at + (op[3] & 0x7f), 1U << op[2] % 4, value);
+		store(some_register(op) + (op[3] & 0x7f), 1U << op[2] % 4, value);
 		break;
 	case 1:
-		at = bases[op[1] % 6] + (op[1] % 6 > 2 ? 0 : parts[op[2] >> 5]);
-		mmio_access(&mmio, at + op[3], op[2] % 64 + 1, false, wide);
+		mmio_access(&mmio, some_register(op) + op[3], op[2] % 64 + 1, false, wide);
 		break;
 	case 2:
 		ports_access(&ports, 0xcf8 + op[1] % 8, 1U << op[2] % 3, 1, op[3] & 1, wide);
@@ -181,18 +229,27 @@ static void step(const uint8_t *op)
 		offer(op[1] & 1, op[2], op[3], op[4] & 1);
 		break;
 	case 6:
-		if (op[1] & 2) {
+		if (op[1] & 1)
+			play_server(op);
+		if (op[1] & 2)
+			virtio_console_receive(&console, op, 1 + op[2] % 8);
+		if (op[1] & 4)
 			arrive(op[2] | op[3] << 8);
-			serve(&net.virtio.queue[TRANSMIT]);
-			break;
-		}
-		serve(&blk.virtio.queue[op[1] & 1]);
-		serve(&rng.queue[0]);
+		turns();
 		break;
 	default:
 		start_all();
 		break;
 	}
+}
+
+/* What a run leaves outside of the devices' registers */
+static void forget(void)
+{
+	empty(server);
+	empty(p9.server);
+	p9.in_bytes = p9.out_bytes = p9.out_at = 0;
+	console.count = console.first = 0;
 }
 
 static int target(const uint8_t *data, size_t count)
@@ -202,29 +259,26 @@ static int target(const uint8_t *data, size_t count)
 		ram[RAM - 1] = data[0];
 	net.frame_bytes = 0;
 	drain(cable[0]);
-	for (unsigned int i = 0; i < 3; i++) {
-		struct pci_device *card = i == 2 ? &net.virtio.pci : i ? &rng.pci : &blk.virtio.pci;
-
-		store(PCI_ECAM + 0x8000 * (i + 1) + 0x10, 4, PCI_WINDOW + i * BAR_BYTES);
-		store(PCI_ECAM + 0x8000 * (i + 1) + 4, 2, 2);
-		msix_reset(&card->msix);
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++) {
+		store(config_of(i) + 0x10, 4, bar_of(i));
+		store(config_of(i) + 4, 2, 2);
+		msix_reset(&devices[i]->pci.msix);
 	}
 	start_all();
 	for (size_t i = 1; i + 8 <= count; i += 8)
 		step(data + i);
-	serve(&blk.virtio.queue[0]);
-	serve(&blk.virtio.queue[1]);
-	serve(&rng.queue[0]);
 	arrive(100);
-	serve(&net.virtio.queue[TRANSMIT]);
+	turns();
 	if (runs) {
 		++*runs;
 		*answers += blk.virtio.queue[0].ring.next_used + blk.virtio.queue[1].ring.next_used;
+		*p9_answers += p9.virtio.queue[0].ring.next_used;
 		*received += net.virtio.queue[RECEIVE].ring.next_used;
 		*sent += drain(cable[1]);
 	} else {
 		drain(cable[1]);
 	}
+	forget();
 	return 0;
 }
 
@@ -244,20 +298,24 @@ static void many_runs(void)
 	int status;
 
 	ktap_timeout(550);
-	runs = mmap(NULL, 4 * sizeof(*runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	runs = mmap(NULL, 6 * sizeof(*runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(runs != MAP_FAILED);
 	answers = runs + 1;
-	received = runs + 2;
-	sent = runs + 3;
+	p9_answers = runs + 2;
+	printed = runs + 3;
+	received = runs + 4;
+	sent = runs + 5;
 	set_up();
 	status = ktap_fork(fuzz, NULL);
 	CHECK_THAT(!status, "libFuzzer ended with wait status %#x: its report is on stderr", status);
 	CHECK_GE(*runs, RUNS);
 	CHECK_GE(*answers, RUNS / 100);		/* it got through to the disk */
+	CHECK_GE(*p9_answers, RUNS / 1000);
+	CHECK_GE(*printed, RUNS / 100);
 	CHECK_GE(*received, RUNS / 100);
 	CHECK_GE(*sent, RUNS / 100);
-	ktap_diag("%lu runs, %lu answers by the disk, %lu buffers received into, %lu frames sent", *runs, *answers,
-		  *received, *sent);
+	ktap_diag("%lu runs, %lu answers by the disk, %lu by the share, %lu bytes to the console, %lu buffers received into, %lu frames sent",
+		  *runs, *answers, *p9_answers, *printed, *received, *sent);
 }
 
 static const struct ktap_case cases[] = {

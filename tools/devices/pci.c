@@ -88,11 +88,13 @@ static void config_written(struct pci_device *device)
 /* [reg, reg + bytes) never crosses four aligned bytes */
 static uint32_t read_config(struct pci_bus *bus, unsigned int slot, unsigned int reg, unsigned int bytes)
 {
-	const struct pci_device *device = slot < PCI_DEVICES_MAX ? bus->device[slot] : NULL;
+	struct pci_device *device = slot < PCI_DEVICES_MAX ? bus->device[slot] : NULL;
 	uint32_t value = 0;
 
 	if (!device)
 		return ~0U;
+	if (device->access && device->access(device, reg, bytes, false, &value))
+		return value;
 	pthread_mutex_lock(&bus->lock);
 	for (unsigned int i = 0; i < bytes && reg + i < PCI_CONFIG_BYTES; i++) {
 		uint8_t byte = device->config[reg + i];
@@ -109,7 +111,7 @@ static void write_config(struct pci_bus *bus, unsigned int slot, unsigned int re
 {
 	struct pci_device *device = slot < PCI_DEVICES_MAX ? bus->device[slot] : NULL;
 
-	if (!device)
+	if (!device || (device->access && device->access(device, reg, bytes, true, &value)))
 		return;
 	pthread_mutex_lock(&bus->lock);
 	for (unsigned int i = 0; i < bytes && reg + i < PCI_CONFIG_BYTES; i++) {

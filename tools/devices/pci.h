@@ -43,6 +43,7 @@ struct pci_bar {
  * @config: as the guest reads it; guarded by the bus's lock
  * @writable: which of its bits the guest's writes change
  * @moved: BAR @bar is now at @gpa, or (@mapped false) no more there; called with the bus's lock
+ * @access: serves a register of configuration space itself; or answers false, and it is as any other. Without locks; or NULL
  * @intx: the level the device drives
  */
 struct pci_device {
@@ -53,6 +54,7 @@ struct pci_device {
 	uint8_t writable[PCI_CONFIG_BYTES];
 	struct pci_bar bar[PCI_BARS];
 	void (*moved)(struct pci_device *device, unsigned int bar, uint64_t gpa, bool mapped);
+	bool (*access)(struct pci_device *device, unsigned int reg, unsigned int bytes, bool write, uint32_t *value);
 	bool intx;
 	struct msix msix;
 	unsigned int msix_at;	/* its capability; 0: none */

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The virtio block device. Each queue's thread carries its requests out one after the other, straight between the
- * guest's memory and the file.
+ * The virtio block device, straight between the guest's memory and the file: (i) requests that the queue's thread carries out
+ * itself, (ii) those that it only begins, by io_uring, (iii) queues.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
 #include <linux/virtio_ids.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "virtio_blk.h"
@@ -18,22 +21,36 @@
 #define RANGE_SECTORS	(1U << 21)		/* 1 GiB */
 #define ID		"trapeze"
 
+/* ------------------------------------------------------------------ (i) one at a time */
+
 static bool in_disk(const struct virtio_blk *blk, uint64_t sector, uint64_t count)
 {
 	return sector <= blk->sectors && count <= blk->sectors - sector;
 }
 
-/* All of the buffers from @sector on; what the file does not give reads as an error */
-static uint8_t transfer(struct virtio_blk *blk, const struct virtq_chain *chain, bool in, uint64_t sector)
+static uint64_t data_at(bool in)
 {
-	uint64_t header = in ? 0 : sizeof(struct virtio_blk_outhdr);
-	uint64_t bytes = in ? chain->write_bytes - 1 : chain->read_bytes - header, done = 0;
-	struct iovec slice[VIRTQ_SIZE_MAX];
+	return in ? 0 : sizeof(struct virtio_blk_outhdr);
+}
 
-	if (bytes % SECTOR || !in_disk(blk, sector, bytes / SECTOR) || (!in && blk->readonly))
+/* @bytes: of the disk's data; @return whether the request may be carried out */
+static bool check_transfer(const struct virtio_blk *blk, const struct virtq_chain *chain, bool in, uint64_t sector,
+			   uint64_t *bytes)
+{
+	*bytes = in ? chain->write_bytes - 1 : chain->read_bytes - data_at(in);
+	return !(*bytes % SECTOR) && in_disk(blk, sector, *bytes / SECTOR) && (in || !blk->readonly);
+}
+
+/* All of the buffers from @sector on, but for the first @done bytes; what the file does not give reads as an error */
+static uint8_t transfer(struct virtio_blk *blk, const struct virtq_chain *chain, bool in, uint64_t sector, uint64_t done)
+{
+	struct iovec slice[VIRTQ_SIZE_MAX];
+	uint64_t bytes;
+
+	if (!check_transfer(blk, chain, in, sector, &bytes))
 		return VIRTIO_BLK_S_IOERR;
 	while (done < bytes) {
-		unsigned int count = virtq_slice(chain, in, header + done, bytes - done, slice);
+		unsigned int count = virtq_slice(chain, in, data_at(in) + done, bytes - done, slice);
 		off_t at = sector * SECTOR + done;
 		ssize_t got = in ? preadv(blk->fd, slice, count, at) : pwritev(blk->fd, slice, count, at);
 
@@ -97,9 +114,9 @@ static uint8_t carry_out(struct virtio_blk *blk, const struct virtq_chain *chain
 	virtq_read(chain, 0, &header, sizeof(header));
 	switch (header.type) {
 	case VIRTIO_BLK_T_IN:
-		return transfer(blk, chain, true, header.sector);
+		return transfer(blk, chain, true, header.sector, 0);
 	case VIRTIO_BLK_T_OUT:
-		return transfer(blk, chain, false, header.sector);
+		return transfer(blk, chain, false, header.sector, 0);
 	case VIRTIO_BLK_T_FLUSH:
 		return fdatasync(blk->fd) ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
 	case VIRTIO_BLK_T_GET_ID:
@@ -114,32 +131,171 @@ static uint8_t carry_out(struct virtio_blk *blk, const struct virtq_chain *chain
 	}
 }
 
-static void process(struct virtio_device *device, unsigned int index)
+static void give_back(struct virtq *ring, const struct virtq_chain *chain, uint8_t status)
+{
+	virtq_write(chain, chain->write_bytes - 1, &status, 1);
+	virtq_push(ring, chain->head, chain->write_bytes);
+}
+
+/* ------------------------------------------------------------------ (ii) many at a time */
+
+static struct blk_request *idle_request(struct blk_queue *queue)
+{
+	unsigned int i = 0;
+
+	while (queue->request[i].busy)		/* one is not: @busy is below their number */
+		i++;
+	return &queue->request[i];
+}
+
+/* @return whether it is under way; else it is to be carried out here */
+static bool begin(struct virtio_blk *blk, struct blk_queue *queue, struct blk_request *request)
+{
+	struct virtio_blk_outhdr header;
+	unsigned int parts = 0;
+	bool in;
+
+	virtq_read(&request->chain, 0, &header, sizeof(header));
+	in = header.type == VIRTIO_BLK_T_IN;
+	request->sector = header.sector;
+	if (header.type == VIRTIO_BLK_T_FLUSH) {
+		request->operation = DISK_FLUSH;
+	} else if (in || header.type == VIRTIO_BLK_T_OUT) {
+		request->operation = in ? DISK_READ : DISK_WRITE;
+		if (!check_transfer(blk, &request->chain, in, header.sector, &request->bytes) || !request->bytes)
+			return false;
+		parts = virtq_slice(&request->chain, in, data_at(in), request->bytes, request->part);
+	} else {
+		return false;
+	}
+	request->busy = true;
+	queue->busy++;
+	disk_ring_add(&queue->ring, request->operation, request->part, parts, header.sector * SECTOR, request);
+	return true;
+}
+
+/* What has come only in part, or not at all, is tried once more: what remains of it is an error then */
+static uint8_t result_of(struct virtio_blk *blk, const struct blk_request *request, int result)
+{
+	if (request->operation == DISK_FLUSH)
+		return result ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+	if (result >= 0 && (uint64_t)result == request->bytes)
+		return VIRTIO_BLK_S_OK;
+	return transfer(blk, &request->chain, request->operation == DISK_READ, request->sector, result > 0 ? result : 0);
+}
+
+static void take_ended(struct virtio_blk *blk, unsigned int index)
+{
+	struct blk_queue *queue = &blk->queue[index];
+	struct blk_request *request;
+	eventfd_t count;
+	int result;
+
+	eventfd_read(queue->ring.done, &count);
+	while ((request = disk_ring_next(&queue->ring, false, &result))) {
+		give_back(&blk->virtio.queue[index].ring, &request->chain, result_of(blk, request, result));
+		request->busy = false;
+		queue->busy--;
+	}
+	virtio_tell(&blk->virtio, index);
+}
+
+/* Nothing is told of them any more, but the file and the guest's memory are theirs until they have ended */
+static void wait_for_all(struct blk_queue *queue)
+{
+	struct blk_request *request;
+	int result;
+
+	while (queue->busy) {
+		request = disk_ring_next(&queue->ring, true, &result);
+		if (!request)
+			continue;
+		request->busy = false;
+		queue->busy--;
+	}
+}
+
+/* ------------------------------------------------------------------ (iii) queues */
+
+/* @return whether another may follow */
+static bool serve_one(struct virtio_blk *blk, unsigned int index)
+{
+	struct virtio_queue *queue = &blk->virtio.queue[index];
+	struct blk_queue *many = &blk->queue[index];
+	struct blk_request *request = many->request ? idle_request(many) : NULL;
+	struct virtq_chain *chain = request ? &request->chain : &queue->chain;
+
+	if (virtq_pop(&queue->ring, chain) <= 0)
+		return false;
+	if (chain->read_bytes < sizeof(struct virtio_blk_outhdr) || !chain->write_bytes) {
+		virtq_break(&queue->ring, "a request without header or status");
+		return false;
+	}
+	if (!request || !begin(blk, many, request)) {
+		give_back(&queue->ring, chain, carry_out(blk, chain));
+		virtio_tell(&blk->virtio, index);
+	}
+	return true;
+}
+
+static void serve_blk(struct virtio_device *device, unsigned int index)
 {
 	struct virtio_blk *blk = (struct virtio_blk *)device;
-	struct virtq *ring = &device->queue[index].ring;
-	struct virtq_chain *chain = &device->queue[index].chain;
+	struct virtio_queue *queue = &device->queue[index];
+	struct blk_queue *many = &blk->queue[index];
 
 	do {
-		while (virtq_pop(ring, chain) > 0) {
-			uint8_t status;
+		if (many->request)
+			take_ended(blk, index);
+		while (many->busy < BLK_UNDER_WAY_MAX && serve_one(blk, index))
+			;
+		if (many->request)
+			disk_ring_submit(&many->ring);
+		/* With no room the next end wakes the thread */
+	} while (many->busy < BLK_UNDER_WAY_MAX && virtq_listen(&queue->ring, true) && !queue->ring.broken);
+	queue->poll_for = many->request ? POLLIN : 0;
+}
 
-			if (chain->read_bytes < sizeof(struct virtio_blk_outhdr) || !chain->write_bytes) {
-				virtq_break(ring, "a request without header or status");
-				return;
-			}
-			status = carry_out(blk, chain);
-			virtq_write(chain, chain->write_bytes - 1, &status, 1);
-			virtq_push(ring, chain->head, chain->write_bytes);
-			virtio_tell(device, index);
+static void reset_blk(struct virtio_device *device, unsigned int index)
+{
+	wait_for_all(&((struct virtio_blk *)device)->queue[index]);
+}
+
+bool virtio_blk_use_rings(struct virtio_blk *blk)
+{
+	for (unsigned int i = 0; i < blk->virtio.queues; i++) {
+		struct blk_queue *queue = &blk->queue[i];
+
+		if (disk_ring_open(&queue->ring, blk->fd, BLK_UNDER_WAY_MAX))
+			return false;
+		queue->request = calloc(BLK_UNDER_WAY_MAX, sizeof(*queue->request));
+		if (!queue->request) {
+			disk_ring_close(&queue->ring);
+			return false;
 		}
-	} while (virtq_listen(ring, true) && !ring->broken);
+		blk->virtio.queue[i].poll_fd = queue->ring.done;
+	}
+	return true;
+}
+
+void virtio_blk_free(struct virtio_blk *blk)
+{
+	virtio_free(&blk->virtio);
+	for (unsigned int i = 0; i < blk->virtio.queues; i++) {
+		struct blk_queue *queue = &blk->queue[i];
+
+		if (!queue->request)
+			continue;
+		wait_for_all(queue);
+		disk_ring_close(&queue->ring);
+		free(queue->request);
+	}
 }
 
 int virtio_blk_init(struct virtio_blk *blk, const struct virtio_host *host, int fd, uint64_t bytes, bool readonly,
 		    unsigned int queues)
 {
-	static const struct virtio_model model = { "virtio-blk", VIRTIO_ID_BLOCK, 0x010000, process };
+	static const struct virtio_model model = { "virtio-blk", VIRTIO_ID_BLOCK, 0x010000, serve_blk };
 	uint64_t features = 1ULL << VIRTIO_BLK_F_SEG_MAX | 1ULL << VIRTIO_BLK_F_FLUSH | 1ULL << VIRTIO_BLK_F_MQ;
 
 	memset(blk, 0, sizeof(*blk));
@@ -158,5 +314,6 @@ int virtio_blk_init(struct virtio_blk *blk, const struct virtio_host *host, int 
 		.max_write_zeroes_seg = RANGES_MAX,
 		.write_zeroes_may_unmap = 1,
 	};
+	blk->virtio.reset = reset_blk;
 	return virtio_init(&blk->virtio, &model, host, features, queues, &blk->config, sizeof(blk->config));
 }

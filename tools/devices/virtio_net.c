@@ -165,7 +165,7 @@ static void transmit(struct virtio_net *net)
 	} while (virtq_listen(ring, true) && !ring->broken);
 }
 
-static void process(struct virtio_device *device, unsigned int index)
+static void process_frames(struct virtio_device *device, unsigned int index)
 {
 	struct virtio_net *net = (struct virtio_net *)device;
 
@@ -179,7 +179,7 @@ static void process(struct virtio_device *device, unsigned int index)
 
 int virtio_net_init(struct virtio_net *net, const struct virtio_host *host, int fd, const uint8_t mac[ETH_ALEN])
 {
-	static const struct virtio_model model = { "virtio-net", VIRTIO_ID_NET, 0x020000, process };
+	static const struct virtio_model model = { "virtio-net", VIRTIO_ID_NET, 0x020000, process_frames };
 	uint64_t features = 1ULL << VIRTIO_NET_F_MAC | 1ULL << VIRTIO_NET_F_STATUS | 1ULL << VIRTIO_NET_F_MRG_RXBUF;
 
 	memset(net, 0, sizeof(*net));

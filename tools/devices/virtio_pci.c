@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The virtio transport over PCI: (i) interrupts, (ii) queues and their threads, (iii) registers, (iv) building.
+ * The virtio transport over PCI: (i) interrupts, (ii) queues and their threads, (iii) registers, (iv) a second way to
+ * them, (v) building.
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -133,12 +134,19 @@ static void kick(struct virtio_queue *queue)
 	eventfd_write(queue->kick, 1);
 }
 
+void virtio_wake(struct virtio_device *device, unsigned int index)
+{
+	kick(&device->queue[index]);
+}
+
 static void reset(struct virtio_device *device)
 {
 	for (unsigned int i = 0; i < device->queues; i++) {
 		struct virtio_queue *queue = &device->queue[i];
 
 		pthread_mutex_lock(&queue->lock);	/* waits for the thread: nothing of the guest's is touched after */
+		if (device->reset)
+			device->reset(device, i);
 		queue->enabled = false;
 		queue->ring = (struct virtq){ .memory = device->host->memory, .size = VIRTQ_SIZE_MAX };
 		__atomic_store_n(&queue->vector, NO_VECTOR, __ATOMIC_RELAXED);
@@ -356,7 +364,46 @@ static void bar_moved(struct pci_device *pci, unsigned int bar, uint64_t gpa, bo
 		device->host->watch(device->host->arg, gpa + AT_NOTIFY + i * NOTIFY_BYTES, device->queue[i].kick, mapped);
 }
 
-/* ------------------------------------------------------------------ (iv) building */
+/* ------------------------------------------------------------------ (iv) the window in configuration space */
+
+/* VIRTIO_PCI_CAP_PCI_CFG (virtio 1.2, 4.1.4.9): what a BIOS reaches the BAR by; accesses that break its rules do nothing */
+static bool window_access(struct pci_device *pci, unsigned int reg, unsigned int bytes, bool write, uint32_t *value)
+{
+	struct virtio_device *device = (struct virtio_device *)((char *)pci - offsetof(struct virtio_device, pci));
+	const uint8_t *config = pci->config + device->window_at;
+	struct virtio_pci_cap cap;
+
+	if (reg != device->window_at + sizeof(cap))
+		return false;
+	pthread_mutex_lock(&pci->bus->lock);
+	memcpy(&cap, config, sizeof(cap));
+	pthread_mutex_unlock(&pci->bus->lock);
+	if (cap.bar || cap.length != bytes || cap.offset % bytes || cap.offset >= BAR_BYTES)
+		return false;
+	if (write)
+		bar_write(device, cap.offset, bytes, *value);
+	else
+		*value = bar_read(device, cap.offset, bytes);
+	return true;
+}
+
+static int add_window(struct virtio_device *device)
+{
+	struct virtio_pci_cfg_cap window = { .cap = { .cap_len = sizeof(window), .cfg_type = VIRTIO_PCI_CAP_PCI_CFG } };
+	struct pci_device *pci = &device->pci;
+	uint8_t *writable;
+
+	device->window_at = pci_add_capability(pci, 0x09, &window, sizeof(window));
+	if (!device->window_at)
+		return -1;
+	writable = pci->writable + device->window_at;
+	writable[offsetof(struct virtio_pci_cap, bar)] = 0xff;
+	memset(writable + offsetof(struct virtio_pci_cap, offset), 0xff, 8);	/* the length, too */
+	pci->access = window_access;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ (v) building */
 
 static int add_capability(struct pci_device *pci, uint8_t type, uint32_t offset, uint32_t bytes)
 {
@@ -408,7 +455,7 @@ int virtio_init(struct virtio_device *device, const struct virtio_model *model, 
 	    add_capability(pci, VIRTIO_PCI_CAP_COMMON_CFG, AT_COMMON, sizeof(struct virtio_pci_common_cfg)) ||
 	    add_capability(pci, VIRTIO_PCI_CAP_ISR_CFG, AT_ISR, 1) ||
 	    add_capability(pci, VIRTIO_PCI_CAP_NOTIFY_CFG, AT_NOTIFY, queues * NOTIFY_BYTES) ||
-	    (config_bytes && add_capability(pci, VIRTIO_PCI_CAP_DEVICE_CFG, AT_DEVICE, config_bytes)))
+	    (config_bytes && add_capability(pci, VIRTIO_PCI_CAP_DEVICE_CFG, AT_DEVICE, config_bytes)) || add_window(device))
 		return -1;
 	return 0;
 }

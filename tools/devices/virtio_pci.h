@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A virtio 1.x device on the PCI bus (virtio 1.2, 4.1), modern interface only: the registers that all devices
- * share, a thread for each queue, kicks and interrupts. Not there: VIRTIO_PCI_CAP_PCI_CFG, for firmware that cannot map a BAR.
+ * share, a thread for each queue, kicks and interrupts.
  */
 #ifndef TPZ_VIRTIO_PCI_H
 #define TPZ_VIRTIO_PCI_H
@@ -64,16 +64,20 @@ struct virtio_host {
  * @isr_lock: guards @isr and the INTx line
  * @status, @config_vector: atomic
  * @config: the device's own registers; the guest only reads them
+ * @reset: the driver takes queue @index back: from the return on nothing of the guest's may be touched; with its lock. Or NULL
+ * @window_at: where in configuration space the capability stands that reaches the BAR without mapping it
  */
 struct virtio_device {
 	struct pci_device pci;
 	const struct virtio_model *model;
 	const struct virtio_host *host;
+	void (*reset)(struct virtio_device *device, unsigned int index);
 	uint64_t features;
 	const void *config;
 	unsigned int config_bytes;
 	unsigned int queues;
 	struct virtio_queue queue[VIRTIO_QUEUES_MAX];
+	unsigned int window_at;
 	bool stopping;
 
 	pthread_mutex_t lock;
@@ -100,6 +104,9 @@ int virtio_add(struct virtio_device *device, struct pci_bus *bus);
 
 /* Ends its threads and gives all back */
 void virtio_free(struct virtio_device *device);
+
+/* Wakes a queue's thread as a kick does; any thread */
+void virtio_wake(struct virtio_device *device, unsigned int index);
 
 /* For models, in @process: interrupt the driver if it wants it; look whether the queue broke */
 void virtio_tell(struct virtio_device *device, unsigned int index);

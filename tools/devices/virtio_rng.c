@@ -8,7 +8,7 @@
 #include "virtio_rng.h"
 
 /* An answer may be shorter than asked for: that bounds what one request can cost */
-static void process(struct virtio_device *device, unsigned int index)
+static void serve_rng(struct virtio_device *device, unsigned int index)
 {
 	struct virtq *ring = &device->queue[index].ring;
 	struct virtq_chain *chain = &device->queue[index].chain;
@@ -25,7 +25,7 @@ static void process(struct virtio_device *device, unsigned int index)
 
 int virtio_rng_init(struct virtio_device *device, const struct virtio_host *host)
 {
-	static const struct virtio_model model = { "virtio-rng", VIRTIO_ID_RNG, 0x00ff00, process };
+	static const struct virtio_model model = { "virtio-rng", VIRTIO_ID_RNG, 0x00ff00, serve_rng };
 
 	return virtio_init(device, &model, host, 0, 1, NULL, 0);
 }

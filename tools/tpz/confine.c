@@ -35,7 +35,7 @@ static const int calls[] = {
 	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 	/* disks and entropy */
 	SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(pwrite64), SCMP_SYS(fdatasync), SCMP_SYS(fallocate),
-	SCMP_SYS(getrandom),
+	SCMP_SYS(getrandom), SCMP_SYS(io_uring_enter),	/* on rings whose operations are restricted: disk_ring.c */
 	/* time, where the vDSO has none */
 	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(clock_nanosleep),
 	/* memory; new mappings below */

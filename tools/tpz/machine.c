@@ -93,6 +93,21 @@ static void end_by_reset(void *host, uint16_t port)
 	machine_end(host, STATUS_RESET, false, "the guest reset itself by port %#x", port);
 }
 
+/* ------------------------------------------------------------------ input: to hvc0, or else to ttyS0 */
+
+size_t machine_input_room(struct machine *machine)
+{
+	return machine->pci.has_console ? virtio_console_room(&machine->pci.console) : serial_room(&machine->serial);
+}
+
+void machine_input(struct machine *machine, const uint8_t *bytes, size_t count)
+{
+	if (machine->pci.has_console)
+		virtio_console_receive(&machine->pci.console, bytes, count);
+	else
+		serial_receive(&machine->serial, bytes, count);
+}
+
 /* ------------------------------------------------------------------ building */
 
 static void add_devices(struct machine *machine)

@@ -136,6 +136,14 @@ void machine_set_line(void *machine, unsigned int line, bool level);
 bool machine_ended(struct machine *machine);
 
 /**
+ * machine_input_room() - how many bytes of input the guest's console takes now; 0: @notify is signalled later
+ */
+size_t machine_input_room(struct machine *machine);
+
+/* Input for the guest's console; what has no room is lost */
+void machine_input(struct machine *machine, const uint8_t *bytes, size_t count);
+
+/**
  * machine_print_state() - the processor's registers, on standard error
  */
 void machine_print_state(const struct machine *machine);

@@ -6,14 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "machine.h"
-
-#define DISK_QUEUES	4	/* the guest takes one for each of its vCPUs */
 
 /* ------------------------------------------------------------------ what the devices call */
 
@@ -38,6 +39,35 @@ static int watch_writes(void *arg, uint64_t gpa, int fd, bool add)
 	return tpz_vm_ioeventfd(&machine->vm, gpa, fd, !add);
 }
 
+/* On the console's own thread, which no signal reaches: the end of the run must not wait for whoever reads this */
+static void console_transmit(void *arg, const void *data, size_t bytes)
+{
+	struct machine *machine = arg;
+	const char *at = data;
+
+	while (bytes && !machine_ended(machine)) {
+		struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+		ssize_t written;
+
+		if (poll(&out, 1, 200) <= 0)
+			continue;
+		written = write(STDOUT_FILENO, at, bytes);
+		if (written < 0 && errno != EAGAIN && errno != EINTR)
+			machine_end(machine, STATUS_HOST, false, "standard output: %s", strerror(errno));
+		if (written > 0) {
+			at += written;
+			bytes -= written;
+		}
+	}
+}
+
+static void console_has_room(void *arg)
+{
+	struct machine *machine = arg;
+
+	eventfd_write(machine->notify, 1);
+}
+
 /* ------------------------------------------------------------------ building */
 
 static uint64_t disk_bytes(int fd, const char *name)
@@ -56,7 +86,7 @@ static uint64_t disk_bytes(int fd, const char *name)
 	return bytes;
 }
 
-static void add_disk(struct machine_pci *pci, const char *name, bool readonly)
+static void add_disk(struct machine_pci *pci, const char *name, bool readonly, unsigned int queues)
 {
 	int fd = open(name, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	uint64_t bytes;
@@ -68,13 +98,37 @@ static void add_disk(struct machine_pci *pci, const char *name, bool readonly)
 	bytes = disk_bytes(fd, name);
 	if (!bytes || bytes % 512)
 		errx(STATUS_CANNOT, "%s: %llu bytes are no whole number of sectors", name, (unsigned long long)bytes);
-	if (virtio_blk_init(&pci->disk[pci->disks++], &pci->host, fd, bytes, readonly, DISK_QUEUES))
+	if (virtio_blk_init(&pci->disk[pci->disks], &pci->host, fd, bytes, readonly, queues))
 		errx(STATUS_CANNOT, "%s: no room for the disk", name);
+	virtio_blk_use_rings(&pci->disk[pci->disks++]);		/* or it goes without */
+}
+
+static void add_share(struct machine_pci *pci, const char *name, const char *tag, bool readonly)
+{
+	struct share *share = &pci->share[pci->shares];
+
+	share_open(share, name, readonly);
+	if (virtio_9p_init(&pci->p9[pci->shares++], &pci->host, share->socket, tag, geteuid()))
+		errx(STATUS_CANNOT, "--share %s: no room for it", name);
+}
+
+static void add_console(struct machine *machine)
+{
+	struct machine_pci *pci = &machine->pci;
+	struct winsize size = { 0 };
+
+	ioctl(STDIN_FILENO, TIOCGWINSZ, &size);		/* or it has none */
+	if (virtio_console_init(&pci->console, &pci->host, size.ws_col, size.ws_row))
+		errx(STATUS_CANNOT, "no room for the console");
+	pci->console.transmit = console_transmit;
+	pci->console.room = console_has_room;
+	pci->console.arg = machine;
+	pci->has_console = true;
 }
 
 bool machine_pci_wanted(const struct machine_pci_config *config)
 {
-	return config->disks || config->nets || config->rng;
+	return config->disks || config->nets || config->rng || config->shares || config->console;
 }
 
 static void add_net(struct machine_pci *pci, const struct net_config *net)
@@ -88,6 +142,8 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	struct machine_pci *pci = &machine->pci;
 	struct boot *boot = &machine->boot;
 	uint64_t high = boot->memory_bytes - boot->low_bytes;
+	/* A vCPU that has a queue of its own waits for no other's requests */
+	unsigned int queues = boot->processors < VIRTIO_QUEUES_MAX ? boot->processors : VIRTIO_QUEUES_MAX;
 
 	if (!machine_pci_wanted(config))
 		return;
@@ -104,12 +160,16 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	    pci_init(&pci->bus, &machine->ports, &pci->mmio, machine_set_line, machine))
 		errx(STATUS_CANNOT, "no room for the PCI bus");
 	for (unsigned int i = 0; i < config->disks; i++)
-		add_disk(pci, config->disk[i].name, config->disk[i].readonly);
+		add_disk(pci, config->disk[i].name, config->disk[i].readonly, queues);
 	for (unsigned int i = 0; i < config->nets; i++)
 		add_net(pci, &config->net[i]);
 	pci->has_rng = config->rng;
 	if (config->rng && virtio_rng_init(&pci->rng, &pci->host))
 		errx(STATUS_CANNOT, "no room for the entropy device");
+	for (unsigned int i = 0; i < config->shares; i++)
+		add_share(pci, config->share[i].name, config->share[i].tag, config->share[i].readonly);
+	if (config->console)
+		add_console(machine);
 }
 
 void machine_pci_start(struct machine *machine)
@@ -123,6 +183,10 @@ void machine_pci_start(struct machine *machine)
 		ret = virtio_add(&pci->net[i].virtio, &pci->bus);
 	if (!ret && pci->has_rng)
 		ret = virtio_add(&pci->rng, &pci->bus);
+	for (unsigned int i = 0; !ret && i < pci->shares; i++)
+		ret = virtio_add(&pci->p9[i].virtio, &pci->bus);
+	if (!ret && pci->has_console)
+		ret = virtio_add(&pci->console.virtio, &pci->bus);
 	if (ret)
 		errx(STATUS_CANNOT, "a device on the PCI bus: no room, or no thread");
 }
@@ -132,7 +196,7 @@ void machine_pci_destroy(struct machine *machine)
 	struct machine_pci *pci = &machine->pci;
 
 	for (unsigned int i = 0; i < pci->disks; i++) {
-		virtio_free(&pci->disk[i].virtio);
+		virtio_blk_free(&pci->disk[i]);
 		close(pci->disk[i].fd);
 	}
 	for (unsigned int i = 0; i < pci->nets; i++) {
@@ -141,6 +205,12 @@ void machine_pci_destroy(struct machine *machine)
 	}
 	if (pci->has_rng)
 		virtio_free(&pci->rng);
+	for (unsigned int i = 0; i < pci->shares; i++) {
+		virtio_free(&pci->p9[i].virtio);
+		share_close(&pci->share[i]);
+	}
+	if (pci->has_console)
+		virtio_free(&pci->console.virtio);
 	if (pci->present)
 		mmio_free(&pci->mmio);
 }

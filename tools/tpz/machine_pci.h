@@ -9,13 +9,17 @@
 
 #include <trapeze.h>
 
+#include "devices/virtio_9p.h"
 #include "devices/virtio_blk.h"
+#include "devices/virtio_console.h"
 #include "devices/virtio_net.h"
 #include "devices/virtio_rng.h"
 #include "net.h"
+#include "share.h"
 
 #define DISKS_MAX	8
 #define NETS_MAX	4
+#define SHARES_MAX	4
 
 /**
  * struct machine_pci_config - what the command line asked for; nothing: the guest has no PCI bus
@@ -29,6 +33,13 @@ struct machine_pci_config {
 	struct net_config net[NETS_MAX];
 	unsigned int nets;
 	bool rng;
+	struct {
+		const char *name;
+		const char *tag;
+		bool readonly;
+	} share[SHARES_MAX];
+	unsigned int shares;
+	bool console;		/* the terminal is hvc0 */
 };
 
 /**
@@ -48,6 +59,11 @@ struct machine_pci {
 	unsigned int nets;
 	struct virtio_device rng;
 	bool has_rng;
+	struct virtio_9p p9[SHARES_MAX];
+	struct share share[SHARES_MAX];
+	unsigned int shares;
+	struct virtio_console console;
+	bool has_console;
 };
 
 struct machine;

@@ -42,7 +42,7 @@ struct watch {
 static void take_input(struct watch *watch)
 {
 	uint8_t bytes[256];
-	size_t count = serial_room(&watch->machine->serial);
+	size_t count = machine_input_room(watch->machine);
 	ssize_t got;
 
 	/* At a terminal the escape must work even if the guest reads nothing; a pipe can wait */
@@ -68,7 +68,7 @@ static void take_input(struct watch *watch)
 			break;
 		}
 	}
-	serial_receive(&watch->machine->serial, bytes, count);
+	machine_input(watch->machine, bytes, count);
 }
 
 static void take_signal(struct watch *watch)
@@ -95,7 +95,7 @@ static void watch_machine(struct watch *watch)
 	};
 
 	while (!machine_ended(machine)) {
-		bool wanted = watch->input_open && (watch->console->tty || serial_room(&machine->serial));
+		bool wanted = watch->input_open && (watch->console->tty || machine_input_room(machine));
 		eventfd_t count;
 
 		files[INPUT].fd = wanted ? STDIN_FILENO : -1;

@@ -14,6 +14,7 @@
 
 #define DEFAULT_MEMORY	(256ULL << 20)
 #define DEFAULT_APPEND	"console=ttyS0"
+#define VIRTIO_APPEND	"console=hvc0"
 
 enum {
 	OPT_PROTOCOL = 0x100,
@@ -29,13 +30,15 @@ enum {
 	OPT_NAME,
 	OPT_NO_HV,
 	OPT_NET,
+	OPT_SHARE,
+	OPT_CONSOLE,
 };
 
 static const struct argp_option options[] = {
 	{ "kernel", 'k', "FILE", 0, "The image: a Linux bzImage, an ELF with a PVH note, or a multiboot-1 image", 0 },
 	{ "initrd", 'i', "FILE", 0, "Linux's initrd, or a multiboot module", 0 },
 	{ "module", OPT_MODULE, "FILE", OPTION_ALIAS, NULL, 0 },
-	{ "append", 'a', "TEXT", 0, "The kernel's command line (default: " DEFAULT_APPEND ")", 0 },
+	{ "append", 'a', "TEXT", 0, "The kernel's command line (default: " DEFAULT_APPEND ", or " VIRTIO_APPEND " with --console virtio)", 0 },
 	{ "memory", 'm', "SIZE", 0, "The guest's memory: a number with K, M or G, alone it counts MiB (default: 256M)", 0 },
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
 	{ "pin", OPT_PIN, "CPU[-CPU],...", 0, "Each vCPU runs on one CPU of this list alone, in turn", 0 },
@@ -46,6 +49,8 @@ static const struct argp_option options[] = {
 	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
 	{ "name", OPT_NAME, "NAME", 0, "What tpz list and tpz stop call the VM", 0 },
 	{ "config", OPT_CONFIG, "FILE", 0, "More options, as a JSON object: { \"memory\": \"1G\", \"disk\": [\"a.raw\", \"b.raw,ro\"], \"rng\": true }; those given here win", 0 },
+	{ "share", OPT_SHARE, "DIR:TAG[,ro]", 0, "Share a folder by 9P (needs diod): mount -t 9p -o trans=virtio TAG /mnt; ro: read-only", 0 },
+	{ "console", OPT_CONSOLE, "KIND", 0, "What the terminal is in the guest: serial (ttyS0, the default) or virtio (hvc0)", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
 	{ 0, 0, NULL, 0, "Less often needed:", 1 },
@@ -135,6 +140,15 @@ static enum tpz_mem_kind parse_backing(struct argp_state *state, const char *kin
 	return TPZ_MEM_HUGETLB;
 }
 
+static bool parse_console(struct argp_state *state, const char *kind)
+{
+	if (!strcmp(kind, "virtio"))
+		return true;
+	if (strcmp(kind, "serial"))
+		argp_error(state, "--console takes serial or virtio, not '%s'", kind);
+	return false;
+}
+
 /* What is left out of the three follows from N: cores, of one thread each, in one socket */
 static void parse_cpus(struct argp_state *state, const char *arg, struct machine_config *machine)
 {
@@ -201,17 +215,44 @@ static void set_kernel(struct argp_state *state, struct machine_config *machine,
 	machine->kernel = name;
 }
 
-static void add_disk(struct argp_state *state, struct machine_pci_config *pci, char *arg)
+/* Takes ",ro" off its end */
+static bool is_readonly(char *arg)
 {
 	size_t length = strlen(arg);
 
+	if (length <= 3 || strcmp(arg + length - 3, ",ro"))
+		return false;
+	arg[length - 3] = 0;
+	return true;
+}
+
+static void add_disk(struct argp_state *state, struct machine_pci_config *pci, char *arg)
+{
 	if (pci->disks == DISKS_MAX)
 		argp_error(state, "more than %d disks", DISKS_MAX);
-	if (length > 3 && !strcmp(arg + length - 3, ",ro")) {
-		arg[length - 3] = 0;
-		pci->disk[pci->disks].readonly = true;
-	}
+	pci->disk[pci->disks].readonly = is_readonly(arg);
 	pci->disk[pci->disks++].name = arg;
+}
+
+static void add_share(struct argp_state *state, struct machine_pci_config *pci, char *arg)
+{
+	bool readonly = is_readonly(arg);
+	char *colon = strrchr(arg, ':');
+
+	if (pci->shares == SHARES_MAX)
+		argp_error(state, "more than %d shares", SHARES_MAX);
+	if (!colon || colon == arg || !colon[1])
+		argp_error(state, "--share takes DIR:TAG or DIR:TAG,ro, not '%s'", arg);
+	*colon++ = 0;
+	if (strlen(colon) > P9_TAG_MAX)
+		argp_error(state, "--share: the tag '%s' is longer than %d characters", colon, P9_TAG_MAX);
+	for (unsigned int i = 0; i < pci->shares; i++) {
+		if (!strcmp(pci->share[i].tag, colon))
+			argp_error(state, "two shares of the tag '%s'", colon);
+	}
+	pci->share[pci->shares].name = arg;
+	pci->share[pci->shares].tag = colon;
+	pci->share[pci->shares++].readonly = readonly;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -267,6 +308,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_NO_HV:
 		machine->hidden = true;
 		return 0;
+	case OPT_SHARE:
+		add_share(state, &machine->pci, arg);
+		return 0;
+	case OPT_CONSOLE:
+		machine->pci.console = parse_console(state, arg);
+		return 0;
 	case OPT_STAT:
 		run->stat = true;
 		return 0;
@@ -285,6 +332,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!machine->kernel)
 			argp_error(state, "which kernel?");
+		if (!machine->cmdline)
+			machine->cmdline = machine->pci.console ? VIRTIO_APPEND : DEFAULT_APPEND;
 		if (!!machine->timer_cycles != !!(machine->traps & TPZ_TRAP_TIMER))
 			argp_error(state, "--trap timer and --timer-cycles need each other");
 		return 0;
@@ -297,7 +346,7 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "[KERNEL]",
-	.doc = "Boot KERNEL as a guest, this terminal being its serial console (ttyS0).\v"
+	.doc = "Boot KERNEL as a guest, this terminal being its console.\v"
 	       "Ctrl-A x ends the guest, Ctrl-A h shows the other keys.\n\n"
 	       "A guest that writes V to port 0xf4 ends the run with the odd status (V << 1) | 1. "
 	       "Even ones are tpz's: 0 the guest switched itself off, 2 could not start, 4 the guest reset itself, 6 triple fault, "
@@ -382,7 +431,7 @@ void run_options_parse(int argc, char **argv, struct run_options *run)
 
 	*run = (struct run_options){
 		.machine = {
-			.cmdline = DEFAULT_APPEND, .memory_bytes = DEFAULT_MEMORY,
+			.memory_bytes = DEFAULT_MEMORY,
 			.sockets = 1, .cores = 1, .threads = 1,
 		},
 	};
