@@ -21,6 +21,9 @@ and for its boot (tests that agree on these share one):
     append=WORD     add to the kernel's command line (may be repeated)
     modules=a,b     stock kernel modules put where modprobe finds them
     extras=a,b      programs of the build machine, copied with their libraries
+    from=PACKAGE:/FILE   a file of a Debian package, unpacked and not installed: put into /guest/ (may be repeated)
+    guest=FLAVOUR   with payload: another kernel for the guest than the machine's own
+    image           the Debian image for guests (images.py): its kernel and initrd in /guest/debian/, its disk as /dev/pmem0
     payload         the stock kernel and initramfs that a Linux guest boots: /guest/
     kexec           a second kernel to boot from inside the test, and the program to do so: /boot/
     boot=NAME       a boot of its own, shared by the tests that give the same name
@@ -32,8 +35,8 @@ import dataclasses
 from artefacts import LAB, LabError
 
 DEFAULT_SECONDS = 60
-BOOT_WORDS = {"payload", "kexec", "vmx-off", "counted"}
-BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect"}
+BOOT_WORDS = {"payload", "image", "kexec", "vmx-off", "counted"}
+BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect", "guest", "from"}
 
 
 @dataclasses.dataclass(frozen=True)
