@@ -1,31 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0
-# For test scripts that talk with a guest over its serial console: after ktap.sh, `. /lab/guest.sh`.
+# For test scripts on the lab machine that talk to a Linux guest at its shell prompt: `. /lab/guest.sh` after ktap.sh.
+# start_guest OPTIONS... runs it; its output is in $OUT, what it reads comes from descriptor 3.
 
-OUT=/tmp/guest.out		# what the guest (and tpz) said
+OUT=/tmp/guest.out
 IN=/tmp/guest.in
 PROMPT='guest# '
-ASK_SECONDS=60
 
-# start_guest ARGUMENTS...: tpz run, with the console in $OUT; what goes to descriptor 3 is typed
+# guest_initrd FILE: the demonstration's initramfs with this machine's stock modules
+guest_initrd() {
+	(cat /guest/initrd; cd / && { echo lib; find lib/modules; } | cpio -o -H newc 2>/dev/null) >"$1"
+}
+
+# start_guest OPTION...: tpz run in the background; TPZ is its process, GUEST the one to wait for
 start_guest() {
 	rm -f $IN
 	mkfifo $IN
 	: >$OUT
-	tpz run "$@" <$IN >$OUT 2>&1 &
-	TPZ=$!
+	(tpz run "$@" <$IN 2>&1; echo "tpz run ended with status $?") | tr -d '\r' >$OUT &
+	GUEST=$!
 	exec 3>$IN
-	tail -f $OUT | tr -d '\r' | while read -r guest_line; do echo "# guest| $guest_line"; done &
+	TPZ=
+	while [ -z "$TPZ" ] && kill -0 $GUEST 2>/dev/null; do
+		sleep 1
+		TPZ=$(pidof tpz)
+	done
+	tail -f $OUT | while read -r line; do echo "# guest| $line"; done &
 	TAIL=$!
 }
 
-# guest_ends STATUS: wait for its end, which has this status
-guest_ends() {
+# end_guest: after it has ended
+end_guest() {
 	exec 3>&-
-	wait $TPZ
-	guest_status=$?
-	sleep 1
+	wait $GUEST
 	kill $TAIL
-	test $guest_status = "$1" || { echo "tpz run ended with status $guest_status"; return 1; }
+}
+
+# guest_ends STATUS: it ends, and tpz run with this status
+guest_ends() {
+	end_guest
+	said "^tpz run ended with status $1\$" || { tail -n 3 $OUT; return 1; }
 }
 
 # within SECONDS COMMAND...: wait until it succeeds, or the guest is gone.
@@ -34,7 +47,7 @@ within() {
 	shift
 	while [ "$within_seconds" -gt 0 ]; do
 		"$@" && return 0
-		kill -0 "$TPZ" 2>/dev/null || return 1
+		kill -0 "$TPZ" 2>/dev/null || { "$@"; return; }
 		sleep 1
 		within_seconds=$((within_seconds - 1))
 	done
@@ -42,21 +55,23 @@ within() {
 }
 
 said() {
-	tr -d '\r' <$OUT | grep -q -- "$1"
+	grep -q -- "$1" $OUT
 }
 
+# prompts NUMBER: so many are there
 prompts() {
 	[ "$(grep -c "$PROMPT" $OUT)" -ge "$1" ]
 }
 
+# type_in COMMAND: to the guest's shell
 type_in() {
 	echo "$1" >&3
 }
 
-# ask WORD COMMAND: the guest's shell runs it; its answer is the line that then begins with that word.
+# ask WORD COMMAND: the guest runs it; within a minute (or $ASK_SECONDS) a line begins with that word.
 ask() {
 	type_in "echo $1 \$($2)"
-	within $ASK_SECONDS said "^$1 " && tr -d '\r' <$OUT | sed -n "s/^$1 //p" | tail -n 1
+	within ${ASK_SECONDS:-60} said "^$1 " && sed -n "s/^$1 //p" $OUT | tail -n 1
 }
 
 # answers EXPECTED WORD COMMAND

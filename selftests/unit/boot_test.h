@@ -13,6 +13,10 @@
 #include <sys/mman.h>
 
 #include "../../tools/tpz/boot/acpi.c"
+#include "../../tools/tpz/boot/acpi_fadt.c"
+#include "../../tools/tpz/boot/acpi_madt.c"
+#include "../../tools/tpz/boot/acpi_pci.c"
+#include "../../tools/tpz/boot/acpi_wdat.c"
 #include "../../tools/tpz/boot/boot.c"
 #include "../../tools/tpz/boot/elfimage.c"
 #include "../../tools/tpz/boot/linux.c"
@@ -67,7 +71,7 @@ static struct boot *new_boot(uint64_t bytes, const void *image, size_t image_byt
 	return boot;
 }
 
-static void set_module(struct boot *boot, size_t bytes)
+static __attribute__((unused)) void set_module(struct boot *boot, size_t bytes)
 {
 	uint8_t *data = guarded_alloc(bytes);
 
@@ -83,7 +87,7 @@ static void must_load(struct boot *boot, const char *protocol)
 }
 
 /* The load fails, and the sentence contains @words */
-static void must_refuse(struct boot *boot, const char *words)
+static __attribute__((unused)) void must_refuse(struct boot *boot, const char *words)
 {
 	CHECK_EQ(boot_load(boot, NULL), -1);
 	CHECK_THAT(strstr(boot->error, words), "\"%s\" in \"%s\"", words, boot->error);
@@ -93,7 +97,7 @@ static void must_refuse(struct boot *boot, const char *words)
  * Every prefix of the image, and every one of its first @header_bytes set to each of some bad values: whatever
  * the loader answers, it touches nothing that is not its own, and a refusal has a sentence.
  */
-static void survives_bad_images(const void *image, size_t bytes, size_t header_bytes, uint64_t memory)
+static __attribute__((unused)) void survives_bad_images(const void *image, size_t bytes, size_t header_bytes, uint64_t memory)
 {
 	static const uint8_t bad[] = { 0x00, 0x01, 0x7f, 0x80, 0xff };
 	uint8_t *guest = guarded_alloc(memory), *copy = guarded_alloc(bytes);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tpz's devices, register by register: the port space, the 16550, the clock, the ports that end a run; and the
+ * tpz's devices, register by register: the port space, the 16550, the ports that end a run; and the
  * console's escape keys.
  */
 #include <asm/types.h>
 
 #include "../lib/ktap.c"
 
-#include "../../tools/devices/cmos.c"
 #include "../../tools/devices/debugexit.c"
 #include "../../tools/devices/ports.c"
 #include "../../tools/devices/reset.c"
@@ -321,63 +320,6 @@ static void serial_flow_control(void)
 
 /* ------------------------------------------------------------------ the other devices */
 
-static struct timespec fixed_time;
-
-static void tell_fixed_time(struct timespec *time)
-{
-	*time = fixed_time;
-}
-
-static uint8_t cmos_get(uint8_t index)
-{
-	out(0x70, 1, index);
-	return in(0x71, 1);
-}
-
-static void cmos_put(uint8_t index, uint8_t value)
-{
-	out(0x70, 1, index);
-	out(0x71, 1, value);
-}
-
-static void clock_tells_the_time(void)
-{
-	static struct cmos cmos;
-	struct port_device device;
-
-	new_ports();
-	cmos_init(&cmos);
-	cmos.now = tell_fixed_time;
-	device = cmos_device(&cmos);
-	CHECK_EQ(ports_add(&ports, &device), 0);
-
-	fixed_time = (struct timespec){ .tv_sec = 1709251199 };	/* Thu 29 Feb 2024 23:59:59 UTC */
-	CHECK_EQ(cmos_get(0x00), 0x59);
-	CHECK_EQ(cmos_get(0x02), 0x59);
-	CHECK_EQ(cmos_get(0x04), 0x23);
-	CHECK_EQ(cmos_get(0x06), 5);
-	CHECK_EQ(cmos_get(0x07), 0x29);
-	CHECK_EQ(cmos_get(0x08), 0x02);
-	CHECK_EQ(cmos_get(0x09), 0x24);
-	CHECK_EQ(cmos_get(0x32), 0x20);
-	CHECK_EQ(cmos_get(0x8a), 0x26);		/* bit 7 of the index is the NMI mask */
-	CHECK_EQ(cmos_get(0x0d), 0x80);
-	fixed_time.tv_nsec = 999900000;
-	CHECK_EQ(cmos_get(0x0a), 0xa6);		/* about to change */
-
-	cmos_put(0x0b, 0xf4);				/* binary, 12 hours; interrupts cannot be enabled */
-	CHECK_EQ(cmos_get(0x0b), 0x04);
-	CHECK_EQ(cmos_get(0x00), 59);
-	CHECK_EQ(cmos_get(0x04), 0x80 | 11);
-	fixed_time.tv_sec++;				/* midnight */
-	CHECK_EQ(cmos_get(0x04), 12);
-	CHECK_EQ(cmos_get(0x07), 1);
-	cmos_put(0x40, 0x77);
-	CHECK_EQ(cmos_get(0x40), 0x77);
-	cmos_put(0x00, 0x77);				/* the host's clock is not the guest's to set */
-	CHECK_EQ(cmos_get(0x00), 0);
-}
-
 static void ends_of_a_run(void)
 {
 	static struct debug_exit debug_exit = { .end = end_run };
@@ -453,7 +395,6 @@ static const struct ktap_case cases[] = {
 	{ "16550: transmit interrupt", serial_transmit_interrupt },
 	{ "16550: priority of interrupts", serial_interrupt_priority },
 	{ "16550: a full queue, flow control", serial_flow_control },
-	{ "clock", clock_tells_the_time },
 	{ "ports that end a run", ends_of_a_run },
 	{ "escape keys", escape_keys },
 };

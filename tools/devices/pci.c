@@ -17,6 +17,9 @@
 #define BRIDGE_DEVICE	0x0008
 #define BRIDGE_CLASS	0x060000
 
+_Static_assert(PCI_WINDOW_LAST == PCI_WINDOW + (PCI_WINDOW_BYTES - 1), "the window's end");
+_Static_assert(PCI_IO_WINDOW_LAST == PCI_IO_WINDOW + (PCI_IO_WINDOW_BYTES - 1), "the I/O window's end");
+
 static uint16_t get16(const uint8_t *at)
 {
 	return at[0] | at[1] << 8;

@@ -10,14 +10,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control_place.h"
 #include "tpz.h"
+
+/* The VM's name, or "" */
+static const char *name_of(const struct tpz_vm_entry *vm)
+{
+	static char name[CONTROL_NAME_MAX + 1];
+	struct sockaddr_un address;
+
+	return control_find(vm, &address, name) ? "" : name;
+}
 
 static void print_text(const struct tpz_vm_entry *vms, int count)
 {
-	printf("%8s %8s %8s %6s  %s\n", "VM", "PID", "UID", "VCPUS", "LAUNCHER");
+	printf("%8s %8s %8s %6s  %-16s %s\n", "VM", "PID", "UID", "VCPUS", "LAUNCHER", "NAME");
 	for (int i = 0; i < count; i++) {
-		printf("%8llu %8u %8u %6u  %.*s\n", (unsigned long long)vms[i].id, vms[i].pid, vms[i].uid,
-		       vms[i].vcpus, (int)sizeof(vms[i].comm), vms[i].comm);
+		printf("%8llu %8u %8u %6u  %-16.*s %s\n", (unsigned long long)vms[i].id, vms[i].pid, vms[i].uid,
+		       vms[i].vcpus, (int)sizeof(vms[i].comm), vms[i].comm, name_of(&vms[i]));
 	}
 }
 
@@ -27,6 +37,7 @@ static int print_array(const struct tpz_vm_entry *vms, int count)
 
 	for (int i = 0; i < count; i++) {
 		struct json_object *entry = json_object_new_object();
+		const char *name = name_of(&vms[i]);
 
 		json_object_object_add(entry, "id", json_object_new_uint64(vms[i].id));
 		json_object_object_add(entry, "pid", json_object_new_int64(vms[i].pid));
@@ -35,6 +46,7 @@ static int print_array(const struct tpz_vm_entry *vms, int count)
 		json_object_object_add(entry, "comm",
 				       json_object_new_string_len(vms[i].comm,
 								  strnlen(vms[i].comm, sizeof(vms[i].comm))));
+		json_object_object_add(entry, "name", *name ? json_object_new_string(name) : NULL);
 		json_object_array_add(array, entry);
 	}
 	return print_json(array);

@@ -63,12 +63,17 @@ static void serial_transmit(void *host, uint8_t byte)
 	}
 }
 
+void machine_set_line(void *arg, unsigned int line, bool level)
+{
+	struct machine *machine = arg;
+
+	if (tpz_vm_irq_line(&machine->vm, line, level))
+		machine_end(machine, STATUS_HOST, false, "%s", tpz_error());
+}
+
 static void serial_set_irq(void *host, bool level)
 {
-	struct machine *machine = host;
-
-	if (tpz_vm_irq_line(&machine->vm, SERIAL_IRQ, level))
-		machine_end(machine, STATUS_HOST, false, "%s", tpz_error());
+	machine_set_line(host, SERIAL_IRQ, level);
 }
 
 static void serial_has_room(void *host)
@@ -94,7 +99,6 @@ static void add_devices(struct machine *machine)
 {
 	struct port_device devices[] = {
 		serial_device(&machine->serial, SERIAL_PORT),
-		cmos_device(&machine->cmos),
 		debug_exit_device(&machine->debug_exit),
 	};
 
@@ -105,7 +109,6 @@ static void add_devices(struct machine *machine)
 	machine->serial.set_irq = serial_set_irq;
 	machine->serial.room = serial_has_room;
 	machine->serial.host = machine;
-	cmos_init(&machine->cmos);
 	machine->debug_exit = (struct debug_exit){ .end = end_by_port, .host = machine };
 	machine->reset = (struct reset){ .reset = end_by_reset, .host = machine };
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
@@ -114,6 +117,7 @@ static void add_devices(struct machine *machine)
 	}
 	if (reset_add(&machine->reset, &machine->ports))
 		errx(STATUS_CANNOT, "no room for the reset ports");
+	machine_power_create(machine);
 }
 
 static void read_file(const char *name, struct boot_file *file)
@@ -219,6 +223,10 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	};
 	struct boot *boot = &machine->boot;
 
+	if (config->hidden) {
+		vm.flags |= TPZ_VM_NO_HYPERVISOR;
+		vm.devices &= ~TPZ_DEVICE_KVMCLOCK;
+	}
 	memset(machine, 0, sizeof(*machine));
 	pthread_mutex_init(&machine->end_lock, NULL);
 	pthread_mutex_init(&machine->devices_lock, NULL);
@@ -236,6 +244,7 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	boot->memory_bytes = config->memory_bytes;
 	boot->low_bytes = config->memory_bytes < BOOT_LOW_MAX ? config->memory_bytes : BOOT_LOW_MAX;
 	boot->cmdline = config->cmdline;
+	boot->pci = machine_pci_wanted(&config->pci);
 	number_processors(boot, config);
 	if (boot_load(boot, config->protocol))
 		errx(STATUS_CANNOT, "%s", boot->error);
@@ -263,6 +272,7 @@ void machine_destroy(struct machine *machine)
 	tpz_vm_close(&machine->vm);
 	tpz_mem_free(&machine->memory);
 	ports_free(&machine->ports);
+	machine_power_destroy(machine);
 	close(machine->notify);
 }
 

@@ -13,17 +13,18 @@
 #include <trapeze.h>
 
 #include "boot/boot.h"
-#include "devices/cmos.h"
 #include "devices/debugexit.h"
 #include "devices/ports.h"
 #include "devices/reset.h"
 #include "devices/serial.h"
 #include "machine_pci.h"
+#include "machine_power.h"
 #include "tpz.h"
 
 /**
  * struct machine_config - what the command line asked for
  * @kernel: file name; @module, @protocol: or NULL
+ * @hidden: the guest shall not see that it is one
  * @sockets: with @cores in each and @threads in each core
  */
 struct machine_config {
@@ -35,6 +36,7 @@ struct machine_config {
 	enum tpz_mem_kind memory_kind;
 	uint64_t traps;
 	uint64_t timer_cycles;
+	bool hidden;
 	unsigned int sockets, cores, threads;
 	struct machine_pci_config pci;
 };
@@ -64,8 +66,8 @@ struct processor {
 /**
  * struct machine - all of one guest
  *
- * Written before the vCPUs' threads start. Then the devices are theirs, under @devices_lock, but for @serial (its own
- * lock, besides); and @end (@end_lock).
+ * Written before the vCPUs' threads start. Then the devices are theirs, under @devices_lock, but for @serial and
+ * what is in @power (locks of their own, besides); and @end (@end_lock).
  *
  * @notify: an eventfd: something for the main thread to look at (the end, or room for input)
  * @go: the vCPUs' threads wait for it before the first instruction
@@ -80,9 +82,9 @@ struct machine {
 	pthread_mutex_t devices_lock;
 	struct port_space ports;
 	struct serial serial;
-	struct cmos cmos;
 	struct debug_exit debug_exit;
 	struct reset reset;
+	struct machine_power power;
 	struct machine_pci pci;
 
 	sem_t go;
@@ -119,6 +121,12 @@ void machine_destroy(struct machine *machine);
  */
 void machine_end(struct machine *machine, int status, bool show_state, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/**
+ * machine_set_line() - drive an interrupt line; any thread, once the VM is there
+ * @machine: a struct machine: devices call this as it is
+ */
+void machine_set_line(void *machine, unsigned int line, bool level);
 
 bool machine_ended(struct machine *machine);
 

@@ -38,14 +38,6 @@ static int watch_writes(void *arg, uint64_t gpa, int fd, bool add)
 	return tpz_vm_ioeventfd(&machine->vm, gpa, fd, !add);
 }
 
-static void set_line(void *arg, unsigned int line, bool level)
-{
-	struct machine *machine = arg;
-
-	if (tpz_vm_irq_line(&machine->vm, line, level))
-		machine_end(machine, STATUS_HOST, false, "%s", tpz_error());
-}
-
 /* ------------------------------------------------------------------ building */
 
 static uint64_t disk_bytes(int fd, const char *name)
@@ -80,13 +72,18 @@ static void add_disk(struct machine_pci *pci, const char *name, bool readonly)
 		errx(STATUS_CANNOT, "%s: no room for the disk", name);
 }
 
+bool machine_pci_wanted(const struct machine_pci_config *config)
+{
+	return config->disks || config->rng;
+}
+
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config)
 {
 	struct machine_pci *pci = &machine->pci;
 	struct boot *boot = &machine->boot;
 	uint64_t high = boot->memory_bytes - boot->low_bytes;
 
-	if (!config->disks && !config->rng)
+	if (!machine_pci_wanted(config))
 		return;
 	pci->present = true;
 	pci->host = (struct virtio_host){
@@ -98,7 +95,7 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	mmio_init(&pci->mmio);
 	if (guest_memory_add(&pci->memory, 0, boot->low_bytes, boot->memory) ||
 	    (high && guest_memory_add(&pci->memory, BOOT_ABOVE_4G, high, boot->memory + boot->low_bytes)) ||
-	    pci_init(&pci->bus, &machine->ports, &pci->mmio, set_line, machine))
+	    pci_init(&pci->bus, &machine->ports, &pci->mmio, machine_set_line, machine))
 		errx(STATUS_CANNOT, "no room for the PCI bus");
 	for (unsigned int i = 0; i < config->disks; i++)
 		add_disk(pci, config->disk[i].name, config->disk[i].readonly);

@@ -45,6 +45,9 @@ struct machine_pci {
 
 struct machine;
 
+/* Whether the guest has a PCI bus */
+bool machine_pci_wanted(const struct machine_pci_config *config);
+
 /* Open files and prepare the devices; ends tpz with a message on failure */
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config);
 

@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{ "info", "what this host and the module can do, and why not where not", cmd_info },
 	{ "stat", "what a VM has cost: its traps, by count and cycles", cmd_stat },
 	{ "list", "the VMs there are", cmd_list },
+	{ "stop", "press a VM's power button, or stop it by force", cmd_stop },
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tpz run: boots a guest. Two parts: (i) watching over a running guest, (ii) the order in which all is set
- * up, confined, and taken down.
+ * tpz run: boots a guest. Three parts: (i) watching over a running guest, (ii) what its control socket asks for, (iii)
+ * the order in which all is set up, confined, and taken down.
  */
 #include <err.h>
 #include <errno.h>
@@ -14,8 +14,11 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <json-c/json.h>
+
 #include "confine.h"
 #include "console.h"
+#include "control.h"
 #include "machine.h"
 #include "report.h"
 #include "run_options.h"
@@ -29,6 +32,7 @@
 struct watch {
 	struct machine *machine;
 	struct console *console;
+	struct control control;
 	int signals;
 	int timer;
 	int signal;
@@ -55,7 +59,7 @@ static void take_input(struct watch *watch)
 	if (watch->console->tty) {
 		switch (console_filter(watch->console, bytes, &count)) {
 		case CONSOLE_QUIT:
-			machine_end(watch->machine, STATUS_OK, false, "ended by Ctrl-A x");
+			machine_end(watch->machine, STATUS_STOPPED, false, "ended by Ctrl-A x");
 			break;
 		case CONSOLE_HELP:
 			fputs(console_help, stderr);
@@ -80,12 +84,14 @@ static void take_signal(struct watch *watch)
 static void watch_machine(struct watch *watch)
 {
 	struct machine *machine = watch->machine;
-	enum { INPUT, SIGNALS, TIMER, NOTIFY, FILES };
+	enum { INPUT, SIGNALS, TIMER, NOTIFY, RTC, WATCHDOG, CONTROL, FILES = CONTROL + CONTROL_FILES };
 	struct pollfd files[FILES] = {
 		[INPUT] = { .events = POLLIN },
 		[SIGNALS] = { .fd = watch->signals, .events = POLLIN },
 		[TIMER] = { .fd = watch->timer, .events = POLLIN },
 		[NOTIFY] = { .fd = machine->notify, .events = POLLIN },
+		[RTC] = { .fd = machine->power.rtc_timer, .events = POLLIN },
+		[WATCHDOG] = { .fd = machine->power.watchdog_timer, .events = POLLIN },
 	};
 
 	while (!machine_ended(machine)) {
@@ -93,6 +99,7 @@ static void watch_machine(struct watch *watch)
 		eventfd_t count;
 
 		files[INPUT].fd = wanted ? STDIN_FILENO : -1;
+		control_poll(&watch->control, files + CONTROL);
 		if (poll(files, FILES, -1) < 0) {
 			if (errno == EINTR)
 				continue;
@@ -105,12 +112,57 @@ static void watch_machine(struct watch *watch)
 			machine_end(machine, STATUS_TIMEOUT, true, "the time is over (--timeout)");
 		if (files[NOTIFY].revents)
 			eventfd_read(machine->notify, &count);
+		if (files[RTC].revents)
+			machine_power_rtc(machine);
+		if (files[WATCHDOG].revents)
+			machine_power_watchdog(machine);
+		control_serve(&watch->control, files + CONTROL);
 		if (wanted && files[INPUT].revents)
 			take_input(watch);
 	}
 }
 
-/* ------------------------------------------------------------------ (ii) from beginning to end */
+/* ------------------------------------------------------------------ (ii) what the control socket asks for */
+
+static void tell_status(void *host, struct json_object *object)
+{
+	const struct machine *machine = host;
+
+	json_object_object_add(object, "id", json_object_new_uint64(machine->vm.id));
+	json_object_object_add(object, "pid", json_object_new_int64(getpid()));
+	json_object_object_add(object, "vcpus", json_object_new_int64(machine->boot.processors));
+	json_object_object_add(object, "memory", json_object_new_uint64(machine->boot.memory_bytes));
+}
+
+static bool press_power_button(void *host)
+{
+	struct machine *machine = host;
+
+	return acpi_pm_press(&machine->power.pm);
+}
+
+static void stop_by_force(void *host)
+{
+	machine_end(host, STATUS_STOPPED, false, "stopped by tpz stop");
+}
+
+/* A run without a name can do without the socket */
+static void open_control(struct watch *watch, const char *name)
+{
+	char problem[256];
+
+	if (control_listen(&watch->control, watch->machine->vm.id, name, problem)) {
+		if (name)
+			errx(STATUS_CANNOT, "%s", problem);
+		warnx("no control socket, so tpz stop cannot reach this VM: %s", problem);
+	}
+	watch->control.status = tell_status;
+	watch->control.press = press_power_button;
+	watch->control.stop = stop_by_force;
+	watch->control.host = watch->machine;
+}
+
+/* ------------------------------------------------------------------ (iii) from beginning to end */
 
 static void open_watch(struct watch *watch, struct machine *machine, struct console *console)
 {
@@ -207,6 +259,7 @@ int cmd_run(int argc, char **argv)
 	close(dev);
 
 	open_watch(&watch, &machine, &console);
+	open_control(&watch, options.name);
 	give_up(confine_privileges());
 	machine_start_threads(&machine);
 	give_up(confine_calls());
@@ -222,6 +275,7 @@ int cmd_run(int argc, char **argv)
 	if (options.stat)
 		print_cost(&meters);
 	machine_destroy(&machine);
+	control_close(&watch.control);
 	if (watch.signal)
 		die_of(watch.signal);
 	return machine.end.status;

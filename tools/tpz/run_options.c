@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The command line of tpz run.
+ * The options of tpz run: the command line, and before it those of a file that the command line does not have itself.
  */
+#include <err.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
+#include "control_place.h"
 #include "run_options.h"
 
 #define DEFAULT_MEMORY	(256ULL << 20)
@@ -21,6 +24,9 @@ enum {
 	OPT_MODULE,
 	OPT_DISK,
 	OPT_RNG,
+	OPT_CONFIG,
+	OPT_NAME,
+	OPT_NO_HV,
 };
 
 static const struct argp_option options[] = {
@@ -32,11 +38,14 @@ static const struct argp_option options[] = {
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
 	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A raw image or block device as virtio disk: vda, the next one vdb; ro: read-only", 0 },
 	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
+	{ "name", OPT_NAME, "NAME", 0, "What tpz list and tpz stop call the VM", 0 },
+	{ "config", OPT_CONFIG, "FILE", 0, "More options, as a JSON object: { \"memory\": \"1G\", \"disk\": [\"a.raw\", \"b.raw,ro\"], \"rng\": true }; those given here win", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
 	{ 0, 0, NULL, 0, "Less often needed:", 1 },
 	{ "protocol", OPT_PROTOCOL, "NAME", 0, "Boot by linux, pvh or multiboot, rather than by the image's looks", 1 },
 	{ "backing", OPT_BACKING, "KIND", 0, "Memory from anon (default), memfd or hugetlb", 1 },
+	{ "no-hv", OPT_NO_HV, NULL, 0, "Hide from the guest that it is one: no hypervisor bit, no hypervisor leaves, no paravirtual services", 1 },
 	{ "trap", OPT_TRAP, "NAME,...", 0, "Let the guest trap on these too, which are off by default: dt, cr3, invlpg, tsc, pause, int3, pf, ud, rdrand, timer", 1 },
 	{ "timer-cycles", OPT_TIMER_CYCLES, "N", 0, "With --trap timer: TSC cycles between two ticks", 1 },
 	{ 0 }
@@ -207,6 +216,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_RNG:
 		machine->pci.rng = true;
 		return 0;
+	case OPT_NAME:
+		if (!control_name_ok(arg))
+			argp_error(state, "--name takes up to %d letters, digits and ._-, not '%s'", CONTROL_NAME_MAX, arg);
+		run->name = arg;
+		return 0;
+	case OPT_CONFIG:
+		return 0;	/* find_given() has it */
+	case OPT_NO_HV:
+		machine->hidden = true;
+		return 0;
 	case OPT_STAT:
 		run->stat = true;
 		return 0;
@@ -240,18 +259,98 @@ static const struct argp argp = {
 	.doc = "Boot KERNEL as a guest, this terminal being its serial console (ttyS0).\v"
 	       "Ctrl-A x ends the guest, Ctrl-A h shows the other keys.\n\n"
 	       "A guest that writes V to port 0xf4 ends the run with the odd status (V << 1) | 1. "
-	       "Even ones are tpz's: 0 Ctrl-A x or the guest halted for good, 2 could not start, 4 the guest reset itself, 6 triple fault, "
+	       "Even ones are tpz's: 0 the guest switched itself off, 2 could not start, 4 the guest reset itself, 6 triple fault, "
 	       "8 access outside of memory, 10 the CPU refused the guest's state, 12 a trap without an answer, "
-	       "14 the module gave up, 16 --timeout, 18 tpz itself failed.",
+	       "14 the module gave up, 16 --timeout, 18 tpz itself failed, 20 Ctrl-A x or tpz stop, 22 the guest halted for good, "
+	       "24 it panicked, 26 it hangs, by its watchdog.",
 };
+
+/* ------------------------------------------------------------------ which options the command line has */
+
+struct given {
+	const char *config;
+	int key[64];
+	unsigned int keys;
+};
+
+static error_t note_given(int key, char *arg, struct argp_state *state)
+{
+	struct given *given = state->input;
+
+	switch (key) {
+	case OPT_CONFIG:
+		if (given->config)
+			argp_error(state, "only one --config");
+		given->config = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		key = 'k';
+		break;
+	case OPT_MODULE:
+		key = 'i';
+		break;
+	case ARGP_KEY_INIT:
+	case ARGP_KEY_FINI:
+	case ARGP_KEY_NO_ARGS:
+	case ARGP_KEY_ARGS:
+	case ARGP_KEY_END:
+	case ARGP_KEY_SUCCESS:
+	case ARGP_KEY_ERROR:
+		return ARGP_ERR_UNKNOWN;
+	}
+	/* A key noted twice needs no second place; there are fewer options than places */
+	for (unsigned int i = 0; i < given->keys; i++) {
+		if (given->key[i] == key)
+			return 0;
+	}
+	given->key[given->keys++] = key;
+	return 0;
+}
+
+static bool is_given(const void *arg, int key)
+{
+	const struct given *given = arg;
+
+	if (key == OPT_MODULE)
+		key = 'i';
+	for (unsigned int i = 0; i < given->keys; i++) {
+		if (given->key[i] == key)
+			return true;
+	}
+	return false;
+}
+
+/* The command line, with the file's options in front */
+static char **join(int *argc, char **argv, char **more, int count)
+{
+	char **all = calloc(*argc + count + 1, sizeof(*all));
+
+	if (!all)
+		err(STATUS_CANNOT, "the options");
+	all[0] = argv[0];
+	memcpy(all + 1, more, count * sizeof(*all));
+	memcpy(all + 1 + count, argv + 1, (*argc - 1) * sizeof(*all));
+	*argc += count;
+	return all;
+}
 
 void run_options_parse(int argc, char **argv, struct run_options *run)
 {
+	const struct argp noting = { argp.options, note_given, argp.args_doc, argp.doc, NULL, NULL, NULL };
+	struct given given = { 0 };
+
 	*run = (struct run_options){
 		.machine = {
 			.cmdline = DEFAULT_APPEND, .memory_bytes = DEFAULT_MEMORY,
 			.sockets = 1, .cores = 1, .threads = 1,
 		},
 	};
+	argp_parse(&noting, argc, argv, 0, NULL, &given);
+	if (given.config) {
+		int count;
+		char **more = config_arguments(given.config, options, is_given, &given, &count);
+
+		argv = join(&argc, argv, more, count);
+	}
 	argp_parse(&argp, argc, argv, 0, NULL, run);
 }

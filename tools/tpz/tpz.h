@@ -20,7 +20,7 @@
  * tpz dies of that signal.
  */
 enum tpz_status {
-	STATUS_OK = 0,			/* of a run: ended by Ctrl-A x, or the guest halted for good */
+	STATUS_OK = 0,			/* of a run: the guest switched the machine off */
 	STATUS_CANNOT = 2,		/* wrong options, no device, no such image, no such VM … */
 	STATUS_RESET = 4,		/* the guest reset itself */
 	STATUS_TRIPLE_FAULT = 6,
@@ -30,6 +30,10 @@ enum tpz_status {
 	STATUS_DEAD = 14,		/* the module gave the VM up */
 	STATUS_TIMEOUT = 16,
 	STATUS_HOST = 18,		/* tpz itself could not go on */
+	STATUS_STOPPED = 20,		/* Ctrl-A x, or tpz stop by force */
+	STATUS_HALTED = 22,		/* the guest halted for good */
+	STATUS_PANIC = 24,
+	STATUS_HANG = 26,		/* it did not keep its watchdog quiet */
 };
 
 /**
@@ -46,6 +50,7 @@ int cmd_run(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 
 /**
  * open_device() - the device, and what the module says of itself; ends tpz with a message on failure

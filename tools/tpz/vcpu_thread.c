@@ -94,7 +94,7 @@ static void answer(struct processor *processor)
 		break;
 	case TPZ_EXIT_HLT:
 		/* Only a halt that no interrupt can end comes up here: Linux's last instruction, for one */
-		machine_end(processor->machine, STATUS_OK, false, "the guest halted for good");
+		machine_end(processor->machine, STATUS_HALTED, false, "the guest halted for good");
 		break;
 	case TPZ_EXIT_TRIPLE_FAULT:
 		end_by_processor(processor, STATUS_TRIPLE_FAULT, "the guest triple-faulted at rip %#llx",

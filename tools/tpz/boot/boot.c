@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../devices/pci_layout.h"
 #include "boot.h"
 
 #define PAGE		4096ULL
@@ -97,6 +98,8 @@ static void make_map(struct boot *boot)
 	add_range(boot, BOOT_EBDA, 0xa0000, BOOT_RESERVED);
 	add_range(boot, BOOT_ACPI, BOOT_HIGH, BOOT_RESERVED);
 	add_range(boot, BOOT_HIGH, boot->low_bytes, BOOT_RAM);
+	if (boot->pci)
+		add_range(boot, PCI_ECAM, PCI_ECAM + (uint64_t)PCI_ECAM_BYTES, BOOT_RESERVED);
 	add_range(boot, BOOT_ABOVE_4G, BOOT_ABOVE_4G + high_bytes, BOOT_RAM);
 }
 

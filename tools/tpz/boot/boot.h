@@ -15,7 +15,7 @@
  *	0x9fc00		reserved (extended BIOS data area), and the hole of VGA and option ROMs
  *	0xe0000		reserved: ACPI tables, where a scan of the BIOS area finds them
  *	1 MiB		free: the kernel low, initrd or module at the top end
- *	3 GiB		nothing, up to 4 GiB; then the rest of the memory
+ *	3 GiB		no memory, up to 4 GiB (devices/pci_layout.h; interrupt controllers); then the rest of it
  */
 #ifndef TPZ_BOOT_H
 #define TPZ_BOOT_H
@@ -93,6 +93,7 @@ struct boot_entry {
  * @module: initrd (Linux, PVH) or module (multiboot); no data: none
  * @cmdline: the command line
  * @apic_ids: @processors of them: the local APICs, in the order in which the guest shall number its processors
+ * @pci: the machine has a PCI bus
  * @map: what the guest is told of its memory, ascending
  * @rsdp: the ACPI root pointer's address
  * @entry: out: where it starts
@@ -108,6 +109,7 @@ struct boot {
 	const char *cmdline;
 	uint8_t apic_ids[BOOT_PROCESSORS_MAX];
 	unsigned int processors;
+	bool pci;
 
 	struct boot_range map[BOOT_RANGES_MAX];
 	unsigned int ranges;
@@ -145,7 +147,7 @@ int boot_put_cmdline(struct boot *boot, uint64_t max_bytes);
  */
 int boot_put_module(struct boot *boot, uint64_t floor, uint64_t limit, uint64_t *gpa);
 
-/* RSDP, XSDT and MADT at BOOT_ACPI; returns the RSDP's address */
+/* The ACPI tables at BOOT_ACPI; returns the root pointer's address: acpi.c */
 uint64_t boot_put_acpi(struct boot *boot);
 
 /* Each: is this image mine? Cheap, and no verdict about the image's health. */
