@@ -16,9 +16,8 @@ import re
 import shutil
 import tempfile
 
-from artefacts import CACHE, LabError, Suite, install, locked, run, say
+from artefacts import CACHE, LabError, Suite, locked, run, say
 
-BUILDERS = ["mmdebstrap", "e2fsprogs"]
 PACKAGES = ["systemd-sysv", "udev", "linux-image-cloud-amd64", "initramfs-tools", "zstd", "wget"]
 DISK_MIB = 400
 DISK_AT = 512                   # MiB: above the lab's kernel, below its initramfs, which stands at the end of memory
@@ -101,7 +100,6 @@ def make_disk(tree, disk):
 
 
 def build(folder):
-    install(BUILDERS)
     say("building the Debian image for guests: some minutes, this once")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="new-") as scratch:
