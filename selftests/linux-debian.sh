@@ -8,8 +8,8 @@
 ASK_SECONDS=300
 
 boot() {
-	start_guest /guest/debian/vmlinuz --initrd /guest/debian/initrd --disk /dev/pmem0 --rng --cpus 2 --memory 512M --stat \
-		--append "root=/dev/vda console=ttyS0 panic=-1 cryptomgr.notests systemd.default_timeout_start_sec=900s systemd.default_device_timeout_sec=900s"
+	start_guest /guest/debian/vmlinuz --initrd /guest/debian/initrd --disk /dev/pmem0 --rng --cpus 2 --memory 512M --stat $(patient) \
+		--append "root=/dev/vda quiet console=ttyS0 panic=-1 cryptomgr.notests systemd.default_timeout_start_sec=900s systemd.default_device_timeout_sec=900s"
 }
 
 # log_in: as root, who has no password; to a shell that echoes no control sequences

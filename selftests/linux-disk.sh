@@ -17,7 +17,7 @@ dd if=/dev/urandom of=/tmp/disk bs=512 count=$SECTORS 2>/dev/null
 dd if=/dev/urandom of=/tmp/readonly bs=512 count=2048 2>/dev/null
 readonly_sum=$(md5sum </tmp/readonly | cut -d' ' -f1)
 guest_initrd /tmp/initrd
-start_guest /guest/vmlinuz --initrd /tmp/initrd --memory 256M --cpus 2 --disk /tmp/disk --disk /tmp/readonly,ro --rng \
+start_guest $(patient) /guest/vmlinuz --initrd /tmp/initrd --memory 256M --cpus 2 --disk /tmp/disk --disk /tmp/readonly,ro --rng \
 	--append "console=ttyS0 panic=-1 cryptomgr.notests"
 
 check "a stock kernel boots to a shell prompt" within 600 said "$PROMPT"

@@ -13,7 +13,7 @@ for _ in 1 2; do
 	LOAD="$LOAD $!"
 done
 
-start_guest /guest/vmlinuz --initrd /guest/initrd --memory 256M --cpus 4 --stat --append "console=ttyS0 panic=-1 cryptomgr.notests"
+start_guest /guest/vmlinuz --initrd /guest/initrd --memory 256M --cpus 4 --stat $(patient) --append "console=ttyS0 panic=-1 cryptomgr.notests"
 check "a stock kernel boots to a shell prompt" within 1200 prompts 1
 check "it has four processors" answers 4 processors nproc
 check "all four compute" answers "$ROUNDS $ROUNDS $ROUNDS $ROUNDS" computed \

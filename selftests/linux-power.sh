@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A stock kernel finds the whole machine by ACPI, and each way in which it can end has its own status and sentence: power
-# off by its power button, reset, panic, hang. Its drivers are the distribution's own modules.
+# A stock kernel finds the whole machine by ACPI, and each way in which it can end has its own status and sentence:
+# power off by its power button; with the argument "ends" reset, panic and hang, too, a boot for each. Its drivers are the
+# distribution's own modules.
 . /lab/ktap.sh
 . /lab/guest.sh
 
@@ -18,13 +19,14 @@ ended() {
 }
 
 APPEND="console=ttyS0 panic=-1 cryptomgr.notests quiet"
-plan 19
+[ "$1" = ends ] && plan 21 || plan 15
 guest_initrd /tmp/initrd
 dd if=/dev/urandom of=/tmp/disk bs=64k count=16 2>/dev/null
 disk_sum=$(md5sum </tmp/disk | cut -d' ' -f1)
 
 # The PCI bus by ACPI, with MSI-X off: interrupts come by the lines that _PRT tells
-boot --disk /tmp/disk --append "$APPEND pci=nomsi"
+mkdir -p /run
+boot --name power --disk /tmp/disk --append "$APPEND pci=nomsi"
 check "ACPI complains of nothing" answers 0 complaints \
 	'dmesg >/log; grep -iE "acpi|pci|pnp|mmconfig" /log | grep -ciE "error|warn|fail|bug|invalid|firmware info"'
 check "it knows how to switch off" answers 1 s5 'grep -c "supports S0 S5" /log'
@@ -35,15 +37,21 @@ check "the bus has the windows told" answers "2" windows \
 check "the disk's driver loads" answers "0 0" loaded 'modprobe virtio_pci; a=$?; modprobe virtio_blk; echo $a $?'
 check "the disk's line is the one told" answers 11 line 'cat /sys/bus/pci/devices/0000:00:01.0/irq'
 check "the disk works by it" answers "$disk_sum" read 'md5sum </dev/vda | cut -d" " -f1'
-check "its interrupt is a level of the I/O APIC" answers 1 level 'grep -c "IO-APIC *11-fasteoi.*virtio" /proc/interrupts'
+check "its interrupt is a level of the I/O APIC" answers 1 level \
+	'grep -c "IO-APIC *11-fasteoi.*virtio" /proc/interrupts'
 before=$(date +%s)
 guest_time=$(ask rtc 'cat /sys/class/rtc/rtc0/since_epoch')
 check "the real-time clock tells the host's time" test "$guest_time" -ge "$before" -a "$guest_time" -le "$(date +%s)"
-check "its alarm comes" answers 1 alarm \
-	'echo +2 >/sys/class/rtc/rtc0/wakealarm; n=0; while [ $n -lt 40 ] && grep -q " 8: *0 .*rtc0" /proc/interrupts; do sleep 1; n=$((n + 1)); done; grep -c " 8: *[1-9].*rtc0" /proc/interrupts'
-type_in 'modprobe button; modprobe evdev; echo listens $(ls /dev/input); poweroff -f'
+type_in 'echo +2 >/sys/class/rtc/rtc0/wakealarm'
+type_in 'until grep -q " 8: *[1-9].*rtc0" /proc/interrupts; do sleep 1; done; echo rang'
+check "its alarm comes" within 60 said ^rang
+type_in 'modprobe button; modprobe evdev'
+type_in 'echo listens; head -c 24 </dev/input/event0 >/dev/null; echo pressed; poweroff -f'
 check "it listens to its power button" within 60 said ^listens
+check "tpz stop presses it, and the guest follows" tpz stop power --timeout 100
+check "the press came by the input device" said ^pressed
 check "it switches itself off" ended 0 'switched its machine off'
+[ "$1" = ends ] || finish
 
 boot --append "$APPEND reboot=acpi"
 type_in 'reboot -f'
@@ -55,5 +63,5 @@ check "it panics" ended 24 'the guest panicked'
 
 boot --append "$APPEND"
 type_in 'modprobe wdat_wdt timeout=3 && echo >/dev/watchdog'
-check "it hangs, as its watchdog sees it" ended 26 'watchdog'
+check "it hangs, as its watchdog sees it" ended 26 'hangs'
 finish

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # For test scripts on the lab machine that talk to a Linux guest at its shell prompt: `. /lab/guest.sh` after ktap.sh.
+# patient: an option for guests with several CPUs. One that waits for another one with interrupts off keeps Bochs's CPU for
+# good (lab.md): each PAUSE ends its stay.
+patient() {
+	tpz info | grep -q 'backend vmx' && echo '--trap pause'
+}
+
 # start_guest OPTIONS... runs it; its output is in $OUT, what it reads comes from descriptor 3.
 
 OUT=/tmp/guest.out

@@ -63,8 +63,11 @@ char **config_arguments(const char *file, const struct argp_option *options,
 	struct arguments arguments = { .file = file };
 	struct json_object *object = json_object_from_file(file);
 
-	if (!object)
-		errx(STATUS_CANNOT, "%s", json_util_get_last_err());
+	if (!object) {
+		const char *why = json_util_get_last_err() ?: "is no JSON";
+
+		errx(STATUS_CANNOT, "%s: %.*s", file, (int)strcspn(why, "\n"), why);
+	}
 	if (!json_object_is_type(object, json_type_object))
 		errx(STATUS_CANNOT, "%s: is no JSON object", file);
 	json_object_object_foreach(object, name, value) {

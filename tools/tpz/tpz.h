@@ -31,7 +31,7 @@ enum tpz_status {
 	STATUS_TIMEOUT = 16,
 	STATUS_HOST = 18,		/* tpz itself could not go on */
 	STATUS_STOPPED = 20,		/* Ctrl-A x, or tpz stop by force */
-	STATUS_HALTED = 22,		/* the guest halted for good */
+	STATUS_HALTED = 22,		/* the module handed a HLT up: without a local APIC nothing can wake the vCPU */
 	STATUS_PANIC = 24,
 	STATUS_HANG = 26,		/* it did not keep its watchdog quiet */
 };

@@ -93,7 +93,7 @@ static void answer(struct processor *processor)
 	case TPZ_EXIT_INTERRUPTED:
 		break;
 	case TPZ_EXIT_HLT:
-		/* Only a halt that no interrupt can end comes up here: Linux's last instruction, for one */
+		/* With a local APIC the module sleeps, even if interrupts are off; so this is for machines without */
 		machine_end(processor->machine, STATUS_HALTED, false, "the guest halted for good");
 		break;
 	case TPZ_EXIT_TRIPLE_FAULT:

@@ -5,6 +5,8 @@
  *
  *	r  a reset by port 64h		t  a triple fault
  *	u  a read of unbacked memory	s  it spins (the CLI inside the loop: see spin.S)
+ *	d  power off (down)		b  the same once the power button was pressed
+ *	p  word of a panic		w  it starts the watchdog and spins
  *	else: port f4h, 10h by multiboot, 20h by PVH
  */
 	.section .note.pvh, "a", @note
@@ -63,6 +65,14 @@ report:	mov	$command_line, %esi
 	je	unbacked
 	cmp	$'s', %al
 	je	spin
+	cmp	$'d', %al
+	je	power_off
+	cmp	$'b', %al
+	je	button
+	cmp	$'p', %al
+	je	panic
+	cmp	$'w', %al
+	je	watchdog
 	mov	%ebx, %eax
 	out	%eax, $0xf4
 
@@ -81,6 +91,32 @@ unbacked:
 	mov	0xd0000000, %eax
 spin:	cli
 	pause
+	jmp	spin
+
+button:	mov	$0x602, %dx		/* PM1 enable: the power button */
+	mov	$0x100, %ax
+	out	%ax, %dx
+	mov	$listening, %esi
+	call	print
+	mov	$0x600, %dx		/* PM1 status */
+1:	pause
+	in	%dx, %ax
+	test	$0x100, %ax
+	je	1b
+power_off:
+	mov	$0x604, %dx		/* PM1 control: sleep type 5, go */
+	mov	$5 << 10 | 1 << 13, %ax
+	out	%ax, %dx
+panic:	mov	$0x505, %dx
+	mov	$1, %al
+	out	%al, %dx
+watchdog:
+	mov	$0x624, %dx		/* its limit, half a second; and start */
+	mov	$5, %eax
+	out	%eax, %dx
+	mov	$0x620, %dx
+	mov	$1, %eax
+	out	%eax, %dx
 	jmp	spin
 
 /* ESI: a string that ends with 0. Polled: the transmitter is empty */
@@ -102,6 +138,7 @@ by_pvh:		.asciz "hello by PVH\n"
 by_multiboot:	.asciz "hello by multiboot\n"
 command_line:	.asciz "command line: "
 module:		.asciz "\nmodule: "
+listening:	.asciz "listening\n"
 newline:	.asciz "\n"
 	.balign 8
 no_idt:	.word 0
