@@ -5,6 +5,7 @@ import os
 import re
 
 import image
+import images
 from artefacts import LabError, Suite, locked, run
 from machines import MACHINES
 
@@ -56,6 +57,7 @@ class Bochs:
         config.write_text(template.format(
             cpu=hardware.cpu, memory=hardware.memory, cpus=hardware.cpus, ips=self.machine["ips"],
             share=self.root / "usr/share/bochs", iso=image.cd(software, folder), firmware=self.firmware(folder, hardware),
+            disk=f"optramimage1: file={hardware.disk}, address={images.DISK_AT << 20:#x}" if hardware.disk else "",
             console=console, report=f"mode=file, dev={folder}/report", log=folder / "emulator.log"))
         command = [self.libraries / "ld-linux-x86-64.so.2", "--library-path",
                    f"{self.libraries}:/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",

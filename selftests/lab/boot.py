@@ -15,6 +15,7 @@ import subprocess
 import time
 
 import image
+import images
 import kernels
 import verdict
 from artefacts import say
@@ -119,10 +120,12 @@ class LabBoot:
         self.boot, self.module, self.mode = slowed(boot, machine.get("slow", 1)), module, mode
         self.kernel = kernels.named(kernel_flavour(self.machine, boot, options))
         self.cpus = int(options.cpus or boot.value("cpus", self.machine["cpus"]))
+        memory = int(options.memory or boot.value("memory", self.machine["memory"]))
         self.hardware = Hardware(
             cpu=options.cpu or boot.value("cpu", self.machine["cpu"]), cpus=self.cpus,
-            memory=int(options.memory or boot.value("memory", self.machine["memory"])), seed=options.seed,
-            vmx_off=boot.has("vmx-off"), counted=options.counted or boot.has("counted"), parallel=options.parallel)
+            memory=memory + (images.DISK_MIB if boot.has("image") else 0), seed=options.seed,
+            vmx_off=boot.has("vmx-off"), counted=options.counted or boot.has("counted"), parallel=options.parallel,
+            disk=images.debian() / "disk" if boot.has("image") else None)
         self.append = [*boot.values("append"), *options.append]
         self.name = f"{machine['name']}-{self.kernel.flavour}-{self.cpus}cpu"
         self.emulator = emulator_for(self.machine)
@@ -141,6 +144,8 @@ class LabBoot:
         command_line += self.machine.get("more_command_line", {}).get(self.kernel.flavour, "").split()
         if not self.hardware.parallel:
             command_line += self.machine.get("repeatable_command_line", "").split()
+        if self.hardware.disk:
+            command_line.append(images.command_line())
         initrd = image.initramfs(self.boot, self.kernel, self.module, self.token, self.mode, self.folder)
         return Software(self.kernel.image, initrd, " ".join(command_line + self.append))
 

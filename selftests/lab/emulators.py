@@ -38,6 +38,7 @@ class Hardware:
     vmx_off: bool = False       # a firmware that has switched VMX off
     counted: bool = False       # one instruction is one tick of the TSC
     parallel: bool = False      # CPUs run at once, each in its own thread, in the build machine's time
+    disk: pathlib.Path | None = None    # its contents stand in memory at images.DISK_AT
 
 
 def emulator_for(machine):

@@ -41,6 +41,12 @@ end_guest() {
 	kill $TAIL
 }
 
+# guest_ends STATUS: it ends, and tpz run with this status
+guest_ends() {
+	end_guest
+	said "^tpz run ended with status $1\$" || { tail -n 3 $OUT; return 1; }
+}
+
 # within SECONDS COMMAND...: wait until it succeeds, or the guest is gone.
 within() {
 	within_seconds=$1
@@ -58,15 +64,20 @@ said() {
 	grep -q -- "$1" $OUT
 }
 
+# prompts NUMBER: so many are there
+prompts() {
+	[ "$(grep -c "$PROMPT" $OUT)" -ge "$1" ]
+}
+
 # type_in COMMAND: to the guest's shell
 type_in() {
 	echo "$1" >&3
 }
 
-# ask WORD COMMAND: the guest runs it; within a minute a line begins with that word.
+# ask WORD COMMAND: the guest runs it; within a minute (or $ASK_SECONDS) a line begins with that word.
 ask() {
 	type_in "echo $1 \$($2)"
-	within 60 said "^$1 " && sed -n "s/^$1 //p" $OUT | tail -n 1
+	within ${ASK_SECONDS:-60} said "^$1 " && sed -n "s/^$1 //p" $OUT | tail -n 1
 }
 
 # answers EXPECTED WORD COMMAND

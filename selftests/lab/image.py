@@ -11,11 +11,14 @@ import re
 import shutil
 import subprocess
 
+import images
 import kernels
-from artefacts import LAB, LabError, locked, run
+from artefacts import LAB, LabError, Suite, locked, run
 
 TOP = LAB.parent.parent
 BUILD = TOP / "build"
+
+PMEM_MODULES = ["nd_e820", "nd_pmem"]           # what makes memory of the command line's memmap=...! a disk
 
 ISOLINUX_FILES = ["/usr/lib/ISOLINUX/isolinux.bin", "/usr/lib/syslinux/modules/bios/ldlinux.c32"]
 
@@ -145,8 +148,8 @@ def initramfs(boot, kernel, module, token, mode, folder):
         place_stripped(test, root, f"selftests/{test.name}")
     if (BUILD / "selftests/guests").is_dir():
         shutil.copytree(BUILD / "selftests/guests", root / "selftests/guests")
-    if boot.values("modules"):
-        place_modules(kernel, boot.values("modules"), root)
+    if modules := [*boot.values("modules"), *(PMEM_MODULES if boot.has("image") else [])]:
+        place_modules(kernel, modules, root)
     for extra in [*boot.values("extras"), *(["kexec"] if boot.has("kexec") else [])]:
         place_program(extra, root)
     if boot.has("kexec"):
@@ -154,10 +157,16 @@ def initramfs(boot, kernel, module, token, mode, folder):
         place(kernel.image, root, "boot/vmlinuz")
         place(folder / "second.cpio", root, "boot/initrd")
     if boot.has("payload"):
-        place(kernel.guest_image, root, "guest/vmlinuz")
+        guest = kernels.named(boot.value("guest")) if boot.value("guest") else kernel
+        place(guest.guest_image, root, "guest/vmlinuz")
         place(BUILD / "tools/guest.cpio", root, "guest/initrd")
     if boot.value("guest-kernel"):
         place_guest_kernel(kernels.named(boot.value("guest-kernel")), boot.values("guest-modules"), root, folder)
+    for package, _, file in (words.partition(":") for words in boot.values("from")):
+        place(Suite().fetch([package]) / file.lstrip("/"), root, f"guest/{pathlib.Path(file).name}")
+    if boot.has("image"):
+        for name in ("vmlinuz", "initrd"):
+            place(images.debian() / name, root, f"guest/debian/{name}")
     archive(root, folder / "initrd")
     shutil.rmtree(root)
     return folder / "initrd"

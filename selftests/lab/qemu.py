@@ -10,6 +10,7 @@ import json
 import os
 import re
 
+import images
 from artefacts import LabError, Suite
 
 START = datetime.datetime(2024, 1, 1)       # what the machine's clock shows first
@@ -45,6 +46,8 @@ class Qemu:
             shift = 0 if hardware.counted else self.machine["icount_shift"]
             command += ["-accel", "tcg,thread=single", "-icount", f"shift={shift},sleep=off",
                         "-rtc", f"base={START.isoformat()},clock=vm"]
+        if hardware.disk:
+            command += ["-device", f"loader,file={hardware.disk},addr={images.DISK_AT << 20:#x},force-raw=on"]
         if not terminal:
             command += ["-chardev", "stdio,id=qmp,signal=off", "-mon", "chardev=qmp,mode=control"]
         if debugger:

@@ -21,6 +21,9 @@ and for its boot (tests that agree on these share one):
     append=WORD     add to the kernel's command line (may be repeated)
     modules=a,b     stock kernel modules put where modprobe finds them
     extras=a,b      programs of build/tools or of the build machine, copied with their libraries
+    from=PACKAGE:/FILE   a file of a Debian package, unpacked and not installed: put into /guest/ (may be repeated)
+    guest=FLAVOUR   with payload: another kernel for the guest than the machine's own
+    image           the Debian image for guests (images.py): its kernel and initrd in /guest/debian/, its disk as /dev/pmem0
     payload         the stock kernel and initramfs that a Linux guest boots: /guest/
     guest-kernel=FLAVOUR  another kernel for that guest, not compressed: /guest/vmlinux
     guest-modules=a,b     and its modules, to append to the guest's initramfs: /guest/modules.cpio
@@ -34,9 +37,9 @@ import dataclasses
 from artefacts import LAB, LabError
 
 DEFAULT_SECONDS = 60
-BOOT_WORDS = {"payload", "kexec", "vmx-off", "counted"}
-BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect", "guest-kernel",
-               "guest-modules"}
+BOOT_WORDS = {"payload", "image", "kexec", "vmx-off", "counted"}
+BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect", "guest", "from",
+               "guest-kernel", "guest-modules"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# An unmodified Debian boots from a virtio disk by its own kernel and initrd to a login, knows where it is, keeps what it
+# writes, restarts and powers off.
+. /lab/ktap.sh
+. /lab/guest.sh
+
+ASK_SECONDS=300
+
+boot() {
+	start_guest /guest/debian/vmlinuz --initrd /guest/debian/initrd --disk /dev/pmem0 --rng --cpus 2 --memory 512M --stat $(patient) \
+		--append "root=/dev/vda quiet console=ttyS0 panic=-1 cryptomgr.notests systemd.default_timeout_start_sec=900s systemd.default_device_timeout_sec=900s"
+}
+
+# log_in: as root, who has no password; to a shell that echoes no control sequences
+log_in() {
+	type_in root
+	within 300 said '^root@guest' || return 1
+	type_in "exec env PS1='$PROMPT' sh"
+	within 100 prompts 2		# the first is echoed
+}
+
+plan 12
+modprobe nd_e820
+modprobe nd_pmem
+
+boot
+check "it boots to a login" within 900 said '^guest login: '
+check "root logs in" log_in
+check "it has two processors" answers 2 processors nproc
+check "systemd knows its hypervisor" answers kvm virt systemd-detect-virt
+check "its root file system is on the virtio disk" answers /dev/vda root 'findmnt --noheadings --output SOURCE /'
+check "it writes and syncs 64 MiB" answers 0 written \
+	'head -c 64M /dev/urandom >/file; md5sum /file >/sum; sync /file /sum; echo $?'
+check "and reads them back from the disk" answers 0 read 'echo 3 >/proc/sys/vm/drop_caches; md5sum --check --status /sum; echo $?'
+type_in reboot
+check "it restarts" guest_ends 4
+
+boot
+check "it boots again" within 900 said '^guest login: '
+check "root logs in" log_in
+check "the file is there" answers 0 kept 'md5sum --check --status /sum; echo $?'
+type_in poweroff
+check "it powers off" guest_ends 0
+finish

@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# A system that is not Linux: Memtest86+ starts by Linux's boot protocol, finds the machine's memory and no error in it.
+. /lab/ktap.sh
+. /lab/guest.sh
+
+plan 3
+start_guest /guest/memtest86+x64.bin --memory 16M --append "console=ttyS0,115200 nobench" --stat
+check "it draws its screen" within 300 said 'Memtest86+ v'
+check "it tests all memory without an error" within 1700 said 'Pass complete, no errors'
+printf '\033' >&3
+check "Escape restarts the machine" guest_ends 4
+finish
