@@ -90,7 +90,7 @@ static void wait_for(volatile __u32 *value, __u32 least)
 		usleep(100);
 }
 
-/* All go home; nobody has taken anything more */
+/* All go home. Who is awake sees it before its message */
 static void end(void)
 {
 	const __u32 before = sum();
@@ -100,7 +100,7 @@ static void end(void)
 	runners_join(runners, MAX);
 	for (unsigned int i = 0; i < MAX; i++)
 		CHECK_EQ(runners[i].result, 0);
-	CHECK_EQ(sum(), before + MAX);
+	CHECK_LE(sum(), before + MAX);
 	vm_close(vm);
 }
 

@@ -208,6 +208,7 @@ static void saved(void)
 static GUEST __u32 wait_for_one(void)
 {
 	wrmsr(APIC_SVR, SVR_ON);
+	outl(PORT_TEST, 0);
 	while (!taken)
 		wait_for_interrupt();
 	return taken;
@@ -231,6 +232,7 @@ static void one_shot_goes_on(void)
 	if (st.pit.counter[0].start + 0xffff <= st.pit.ticks)
 		SKIP("the machine was away for 55 ms");
 	other = start(wait_for_one);
+	vcpu_expect_out(other, PORT_TEST);
 	usleep(80000);
 	before = ms_now();
 	CHECK_SYS(ioctl(other->vm->fd, TPZ_SET_VM_STATE, &st));
@@ -241,6 +243,7 @@ static void one_shot_goes_on(void)
 	st.pit.ticks += 0x10000;
 	st.pit.pending = 1;
 	other = start(wait_for_one);
+	vcpu_expect_out(other, PORT_TEST);
 	CHECK_SYS(ioctl(other->vm->fd, TPZ_SET_VM_STATE, &st));
 	CHECK_EQ(vcpu_finish(other), 1);
 	CHECK_EQ(get_state(other->vm).pit.pending, 0);

@@ -331,7 +331,7 @@ static GUEST __u32 message_oneself(void)
 
 		send(messages[i].destination, messages[i].icr);
 		GUEST_CHECK_EQ(xapic_read(APIC_ICR), messages[i].icr);
-		GUEST_CHECK_EQ(xapic_read(APIC_ICR_HIGH), messages[i].destination << 24);
+		GUEST_CHECK_EQ(xapic_read(APIC_ICR_HIGH), (__u32)messages[i].destination << 24);
 		GUEST_CHECK_EQ(xapic_bit(APIC_IRR, VECTOR), messages[i].arrives);
 		window();
 		GUEST_CHECK_EQ(got[0] - before, messages[i].arrives);
