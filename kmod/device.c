@@ -285,6 +285,15 @@ static long set_slot(struct tpz_vm *vm, void __user *u)
 	return tpz_mem_set_slot(vm, &slot);
 }
 
+static long set_coalesced(struct tpz_vm *vm, void __user *u)
+{
+	struct tpz_coalesced c;
+	u32 usize;
+	int ret = COPY_IN(c, u, TPZ_COALESCED_REMOVE | TPZ_COALESCED_PORT, &usize);
+
+	return ret ?: tpz_mem_set_coalesced(vm, &c);
+}
+
 static int vcpu_release(struct inode *inode, struct file *file)
 {
 	struct tpz_vcpu *v = file->private_data;
@@ -448,14 +457,38 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return move_vm_state(vm, u, false);
 	case TPZ_SET_VM_STATE:
 		return move_vm_state(vm, u, true);
+	case TPZ_SET_COALESCED:
+		return set_coalesced(vm, u);
 	}
 	return -ENOTTY;
+}
+
+static vm_fault_t queue_fault(struct vm_fault *vmf)
+{
+	if (vmf->pgoff)
+		return VM_FAULT_SIGBUS;
+	vmf->page = tpz_mem_queue_page(vmf->vma->vm_file->private_data);
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct queue_vm_ops = {
+	.fault = queue_fault,
+};
+
+static int queue_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (vma->vm_pgoff || vma_pages(vma) != 1 || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	vma->vm_ops = &queue_vm_ops;
+	return 0;
 }
 
 static const struct file_operations vm_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = vm_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = queue_mmap,
 	.release = vm_release,
 	.llseek = noop_llseek,
 };

@@ -30,7 +30,10 @@ static bool byte_port(struct tpz_vcpu *v, u16 port, bool in, u8 *value)
 	return (v->vm->pic && tpz_pic_port(v, port, in, value)) || (v->vm->pit && tpz_pit_port(v, port, in, value));
 }
 
-/* A write may be an ioeventfd's. The devices' ports are bytes; a wider access is one for each byte, and a byte without a port reads as ones */
+/*
+ * A write may be an ioeventfd's, or be queued for the launcher. The devices' ports are bytes; a wider access is one for each
+ * byte, and a byte without a port reads as ones
+ */
 static bool kernel_port(struct tpz_vcpu *v, u16 port, unsigned int bytes, bool in, u8 *data)
 {
 	unsigned int i;
@@ -38,7 +41,7 @@ static bool kernel_port(struct tpz_vcpu *v, u16 port, unsigned int bytes, bool i
 	if (!in && tpz_ioeventfd_port(v, port, bytes, data))
 		return true;
 	if (!byte_port(v, port, in, data))
-		return false;
+		return !in && tpz_mem_coalesce(v->vm, true, port, bytes, data);
 	for (i = 1; i < bytes; i++)
 		if (!byte_port(v, port + i, in, data + i) && in)
 			data[i] = 0xff;
@@ -193,7 +196,6 @@ static enum tpz_next outs(struct tpz_vcpu *v, const struct tpz_exit *x)
 	struct tpz_hole hole;
 	u64 gva;
 	u8 *data = v->run_data;
-	bool kernel = false;
 	u8 bounce[4];
 	u32 i;
 	int ret;
@@ -210,14 +212,15 @@ static enum tpz_next outs(struct tpz_vcpu *v, const struct tpz_exit *x)
 
 	for (i = 0; i < io.count; i++) {
 		memcpy(bounce, data + i * io.bytes, io.bytes);
-		kernel = kernel_port(v, x->io.port, io.bytes, false, bounce);
-		if (!kernel)
+		if (!kernel_port(v, x->io.port, io.bytes, false, bounce))
 			break;
 	}
-	if (!kernel)
+	if (i)		/* the rest, if any, traps again */
+		io.count = i;
+	else
 		report(v, x, io.count);
 	advance(v, TPZ_RSI, &io);
-	return kernel ? TPZ_RESUME : TPZ_TO_USER;
+	return i ? TPZ_RESUME : TPZ_TO_USER;
 }
 
 /*

@@ -3,7 +3,7 @@
  * The nested page fault; and the guest's accesses to guest-physical addresses without memory, or writes to read-only memory.
  *
  * The instruction is decoded and emulated (emulate.c). Each of its accesses is translated as the CPU would, then goes to
- * memory, or to a device in the kernel, or to the launcher (TPZ_EXIT_MMIO). What has been answered is recorded, and the
+ * memory, or to a device in the kernel, or to the launcher (TPZ_EXIT_MMIO, or its queue). What has been answered is recorded, and the
  * instruction runs again from its start with those answers, until it needs no more. Registers change at its end alone: until
  * then the guest's state says that it has not run. A write that is its last access is done before the launcher sees it, as an
  * OUT is.
@@ -156,6 +156,10 @@ static int to_device(struct tpz_vcpu *v, struct tpz_mmio_access *a, unsigned int
 	}
 	if (v->user_exit)		/* one record in each run */
 		return NEED_USER;
+	if (a->write && tpz_mem_coalesce(v->vm, false, a->piece[i].gpa, a->piece[i].bytes, data)) {
+		a->done |= BIT(i);
+		return 0;
+	}
 	report(v, a, i);
 	if (!a->write) {
 		m->wanted = i;

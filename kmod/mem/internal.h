@@ -71,6 +71,7 @@ struct tpz_mem {
 	unsigned long zaps;			/* (L) leaves taken away by the host */
 	struct mutex slots_lock;
 	struct tpz_slots __rcu *slots;		/* (S) */
+	struct tpz_queued *queued;		/* (c) queue.c */
 };
 
 /* ------------------------------------------------------------------ mem.c */
@@ -90,6 +91,14 @@ void tpz_mem_flush(struct tpz_mem *mem, const struct tpz_zap *zap);
  * Return: 0 or -ENOENT. Context: any.
  */
 int tpz_slot_find(struct tpz_mem *mem, u64 gpa, struct tpz_range *range);
+
+/* ------------------------------------------------------------------ queue.c */
+
+struct tpz_queued *tpz_queue_create(void);	/* or NULL; may sleep */
+void tpz_queue_destroy(struct tpz_queued *q);
+
+/* tpz_queue_put() - one more for the launcher. Return: false: the queue is full. Context: any that may take a spin lock */
+bool tpz_queue_put(struct tpz_queued *q, enum tpz_queued_kind kind, u64 address, unsigned int bytes, u64 data);
 
 /* ------------------------------------------------------------------ notifier.c */
 

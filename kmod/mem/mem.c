@@ -7,6 +7,7 @@
  *	notifier.c	the host is about to change a page
  *	tree.c		the nested page table, which the two above fill and empty (tree.h)
  *	access.c	the module itself reads and writes guest memory
+ *	queue.c		writes that the launcher is told of without an exit of their own
  */
 #include <linux/slab.h>
 #include "internal.h"
@@ -41,9 +42,12 @@ int tpz_mem_create(struct tpz_vm *vm)
 	mem->max_tables = 1;
 	mutex_init(&mem->slots_lock);
 
+	mem->queued = tpz_queue_create();
+	if (!mem->queued)
+		goto free_mem;
 	slots = kzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
 	if (!slots)
-		goto free_mem;
+		goto destroy_queue;
 	RCU_INIT_POINTER(mem->slots, slots);
 
 	err = tpz_tree_create(&mem->tree, tpz_hw->npt);
@@ -66,6 +70,8 @@ destroy_tree:
 	tpz_tree_destroy(&mem->tree);
 free_slots:
 	kfree(slots);
+destroy_queue:
+	tpz_queue_destroy(mem->queued);
 free_mem:
 	kfree(mem);
 	return err;
@@ -87,6 +93,7 @@ void tpz_mem_destroy(struct tpz_vm *vm)
 	tpz_tree_destroy(&mem->tree);
 	publish(mem);
 	kfree(rcu_dereference_protected(mem->slots, true));
+	tpz_queue_destroy(mem->queued);
 	mutex_destroy(&mem->slots_lock);
 	kfree(mem);
 	vm->mem = NULL;

@@ -60,4 +60,23 @@ int tpz_mem_write(struct tpz_vm *vm, u64 gpa, const void *from, size_t bytes);
  */
 int tpz_mem_cmpxchg(struct tpz_vm *vm, u64 gpa, u64 old, u64 new, size_t bytes);
 
+/* ------------------------------------------------------------------ queue.c: writes that cost no exit to user space */
+
+struct tpz_coalesced;
+
+/**
+ * tpz_mem_set_coalesced() - TPZ_SET_COALESCED, every field but @flags unchecked so far
+ * Return: 0; -EINVAL, -EEXIST (overlap), -ENOENT (removal of nothing), -ENOSPC, -ENOMEM. May sleep.
+ */
+int tpz_mem_set_coalesced(struct tpz_vm *vm, const struct tpz_coalesced *region);
+
+/**
+ * tpz_mem_coalesce() - a guest's write that no device in the kernel has taken
+ * @port: to a port, else to a guest-physical address
+ * Return: true: it is in the queue; false: no coalesced region, or the queue is full. Context: any that may take a spin lock.
+ */
+bool tpz_mem_coalesce(struct tpz_vm *vm, bool port, u64 address, unsigned int bytes, const void *data);
+
+struct page *tpz_mem_queue_page(struct tpz_vm *vm);	/* for mmap(); lives as long as the VM */
+
 #endif /* TPZ_MEM_H */

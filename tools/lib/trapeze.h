@@ -63,9 +63,14 @@ const char *tpz_exit_name(uint32_t reason);
 
 /* ------------------------------------------------------------------ a VM and its memory: vm.c */
 
+/**
+ * struct tpz_vm - a VM
+ * @queue: writes that cost no exit (tpz_vm_take_write()); NULL until it is needed
+ */
 struct tpz_vm {
 	int fd;
 	uint64_t id;
+	struct tpz_queue *queue;
 };
 
 /**
@@ -111,6 +116,19 @@ int tpz_vm_irqfd_msi(const struct tpz_vm *vm, int fd, uint64_t address, uint32_t
  * tpz_vm_ioeventfd() - from now on (or, @remove, no more) the guest's writes of any width at @gpa signal @fd
  */
 int tpz_vm_ioeventfd(const struct tpz_vm *vm, uint64_t gpa, int fd, int remove);
+
+/**
+ * tpz_vm_coalesce() - from now on the guest's writes to these addresses (or ports) are queued for tpz_vm_take_write()
+ */
+int tpz_vm_coalesce(struct tpz_vm *vm, int port, uint64_t address, uint64_t bytes);
+
+/**
+ * tpz_vm_take_write() - the oldest write that was queued
+ *
+ * They come before the exit that tpz_vcpu_run() reports: take them all first. One thread at a time.
+ * @return 1: @write is filled; 0: there is none
+ */
+int tpz_vm_take_write(const struct tpz_vm *vm, struct tpz_queued_write *write);
 
 enum tpz_mem_kind {
 	TPZ_MEM_ANON,		/* private anonymous memory; transparent huge pages if the host has them */

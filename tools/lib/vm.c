@@ -28,6 +28,7 @@ int tpz_vm_create_with(int dev, struct tpz_create_vm *config, struct tpz_vm *vm)
 {
 	config->size = sizeof(*config);
 	vm->id = 0;
+	vm->queue = NULL;
 	vm->fd = tpz_call(dev, TPZ_CREATE_VM, config, "TPZ_CREATE_VM");
 	if (vm->fd == -EOPNOTSUPP)
 		return tpz_fail(EOPNOTSUPP, "TPZ_CREATE_VM: this CPU lacks a device or trap that was asked for; tpz info lists what it has");
@@ -41,6 +42,9 @@ int tpz_vm_create_with(int dev, struct tpz_create_vm *config, struct tpz_vm *vm)
 
 void tpz_vm_close(struct tpz_vm *vm)
 {
+	if (vm->queue)
+		munmap(vm->queue, TPZ_QUEUE_BYTES);
+	vm->queue = NULL;
 	if (vm->fd >= 0)
 		close(vm->fd);
 	vm->fd = -1;
@@ -107,6 +111,43 @@ int tpz_vm_ioeventfd(const struct tpz_vm *vm, uint64_t gpa, int fd, int remove)
 	};
 
 	return tpz_call(vm->fd, TPZ_SET_IOEVENTFD, &config, "TPZ_SET_IOEVENTFD");
+}
+
+static int map_queue(struct tpz_vm *vm)
+{
+	void *map;
+
+	if (vm->queue)
+		return 0;
+	map = mmap(NULL, TPZ_QUEUE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, vm->fd, 0);
+	if (map == MAP_FAILED)
+		return tpz_fail(errno, "mapping a VM's queue: %s", strerror(errno));
+	vm->queue = map;
+	return 0;
+}
+
+int tpz_vm_coalesce(struct tpz_vm *vm, int port, uint64_t address, uint64_t bytes)
+{
+	struct tpz_coalesced config = {
+		.size = sizeof(config),
+		.flags = port ? TPZ_COALESCED_PORT : 0,
+		.address = address,
+		.bytes = bytes,
+	};
+	int ret = map_queue(vm);
+
+	return ret ? ret : tpz_call(vm->fd, TPZ_SET_COALESCED, &config, "TPZ_SET_COALESCED");
+}
+
+int tpz_vm_take_write(const struct tpz_vm *vm, struct tpz_queued_write *write)
+{
+	struct tpz_queue *queue = vm->queue;
+
+	if (!queue || queue->tail == __atomic_load_n(&queue->head, __ATOMIC_ACQUIRE))
+		return 0;
+	*write = queue->write[queue->tail % TPZ_QUEUE_WRITES];
+	__atomic_store_n(&queue->tail, queue->tail + 1, __ATOMIC_RELEASE);
+	return 1;
 }
 
 /* Maps @bytes at a multiple of 2 MiB: reserves that much more address space, then gives the ends back */

@@ -40,6 +40,7 @@
 #define TPZ_SET_IOEVENTFD	TPZ_IOC(0x25)	/* struct tpz_ioeventfd */
 #define TPZ_GET_VM_STATE	TPZ_IOC(0x26)	/* struct tpz_vm_state */
 #define TPZ_SET_VM_STATE	TPZ_IOC(0x27)	/* struct tpz_vm_state */
+#define TPZ_SET_COALESCED	TPZ_IOC(0x28)	/* struct tpz_coalesced */
 
 /* On a vCPU file */
 #define TPZ_RUN			TPZ_IOC(0x40)	/* no struct: the run page carries everything */
@@ -339,6 +340,53 @@ struct tpz_ioeventfd {
 	__u64 data;
 	__u32 bytes;
 	__s32 fd;
+};
+
+#define TPZ_COALESCED_REMOVE	(1U << 0)
+#define TPZ_COALESCED_PORT	(1U << 1)	/* @address is a port, else guest-physical */
+
+/**
+ * struct tpz_coalesced - TPZ_SET_COALESCED: a guest's writes of up to 8 bytes within [address, address + bytes) are queued
+ * (struct tpz_queue), and the guest goes on
+ *
+ * Devices in the kernel and ioeventfds come first. -EEXIST: overlaps another region. -ENOENT: no such region to remove.
+ */
+struct tpz_coalesced {
+	__u32 size;
+	__u32 flags;		/* TPZ_COALESCED_* */
+	__u64 address;
+	__u64 bytes;
+};
+
+enum tpz_queued_kind {
+	TPZ_QUEUED_MMIO = 0,
+	TPZ_QUEUED_PORT = 1,
+};
+
+struct tpz_queued_write {
+	__u64 address;		/* guest-physical, or a port */
+	__u64 data;		/* the lowest @bytes of it */
+	__u8 bytes;
+	__u8 kind;		/* enum tpz_queued_kind */
+	__u8 pad[6];
+};
+
+#define TPZ_QUEUE_BYTES		4096
+#define TPZ_QUEUE_WRITES	128
+
+/**
+ * struct tpz_queue - what to mmap() of a VM file, shared, TPZ_QUEUE_BYTES at offset 0: writes that cost no exit to user space
+ * @head: how many the kernel has put there, modulo 2^32; number n stands in write[n % TPZ_QUEUE_WRITES]
+ * @tail: how many the launcher has taken: the only word that the kernel reads
+ *
+ * They come before the exit that TPZ_RUN reports: whoever handles one takes them first, in order, one thread at a time. A
+ * write that finds the queue full is an exit as any other.
+ */
+struct tpz_queue {
+	__u32 head;
+	__u32 tail;
+	__u64 pad[7];
+	struct tpz_queued_write write[TPZ_QUEUE_WRITES];
 };
 
 /* Groups of TPZ_GET_VM_STATE and TPZ_SET_VM_STATE */
