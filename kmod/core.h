@@ -235,6 +235,7 @@ enum tpz_request {
 	TPZ_REQ_STEP,		/* TPZ_TRAP_STEP: an instruction that the module carried out is to be reported */
 	TPZ_REQ_INIT,		/* INIT has come: tpz_cpu_take_init() */
 	TPZ_REQ_SIPI,		/* so has a start-up message after it; v->sipi_vector is its vector */
+	TPZ_REQ_SCAN,		/* look at the scanned slots: tpz_mem_scan() */
 };
 
 enum tpz_mode { TPZ_OUTSIDE, TPZ_IN_GUEST };
@@ -265,6 +266,7 @@ struct tpz_vm {
 	struct tpz_clock *clock;	/* (c) time/; NULL without TPZ_DEVICE_KVMCLOCK */
 	struct tpz_meters *meters;	/* (c) vm.c; the pages have their own life */
 	struct tpz_vm_meters *m;	/* (m) the first page of it */
+	u32 scan_us;			/* (a) mem/scan.c: how often to look at the scanned slots; 0: there are none. READ_ONCE */
 	u64 npt_root;			/* (c) mem/: physical address of the nested page table's root */
 	void *hw;			/* (c) the backend's */
 
@@ -301,6 +303,7 @@ struct tpz_vcpu {
 	u32 cached;			/* enum tpz_part */
 	u32 dirty;
 	u64 tsc_offset;			/* guest TSC = host TSC + this */
+	u64 timer_at;			/* exit with TPZ_EXIT_TIMER at this host TSC, by a backend that has TPZ_TRAP_TIMER; 0: never */
 	struct tpz_event event;		/* delivered by the next entry */
 	struct tpz_exit exit;
 	u8 activity;			/* enum tpz_activity */

@@ -278,7 +278,7 @@ static long set_slot(struct tpz_vm *vm, void __user *u)
 {
 	struct tpz_slot slot;
 	u32 usize;
-	int ret = COPY_IN(slot, u, TPZ_SLOT_READONLY, &usize);
+	int ret = COPY_IN(slot, u, TPZ_SLOT_READONLY | TPZ_SLOT_SCANNED, &usize);
 
 	if (ret)
 		return ret;

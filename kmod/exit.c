@@ -21,6 +21,14 @@ static enum tpz_next just_resume(struct tpz_vcpu *v, const struct tpz_exit *x)
 	return TPZ_RESUME;
 }
 
+/* A tick of TPZ_TRAP_TIMER, or it is time to look at the scanned slots: the run loop does */
+static enum tpz_next on_timer(struct tpz_vcpu *v, const struct tpz_exit *x)
+{
+	if (v->timer_at && x->tsc >= v->timer_at)
+		set_bit(TPZ_REQ_SCAN, &v->requests);
+	return TPZ_RESUME;
+}
+
 static enum tpz_next on_machine_check(struct tpz_vcpu *v, const struct tpz_exit *x)
 {
 	tpz_host_machine_check();
@@ -112,7 +120,7 @@ static const struct {
 	[TPZ_EXIT_RDRAND]		= { tpz_on_rdrand },
 	[TPZ_EXIT_RDSEED]		= { tpz_on_rdrand },
 	[TPZ_EXIT_XSAVES]		= { tpz_on_ud_insn },
-	[TPZ_EXIT_TIMER]		= { just_resume },
+	[TPZ_EXIT_TIMER]		= { on_timer },
 	[TPZ_EXIT_GETSEC]		= { tpz_on_ud_insn },
 	[TPZ_EXIT_ENCLS]		= { tpz_on_ud_insn },
 	[TPZ_EXIT_VMFUNC]		= { tpz_on_ud_insn },

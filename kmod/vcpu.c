@@ -8,12 +8,14 @@
 #define pr_fmt(fmt) "trapeze: " fmt
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <asm/tsc.h>
 #include "cpu/cpu.h"
 #include "cpus.h"
 #include "exit.h"
 #include "host.h"
 #include "host_guest.h"
 #include "irq/irq.h"
+#include "mem/mem.h"
 #include "time/time.h"
 #include "vm.h"
 #include "watch/meters.h"
@@ -244,6 +246,39 @@ static int run_guest(struct tpz_vcpu *v)
 	return next;
 }
 
+/* ---- scanned slots */
+
+/* The next look at them: by the CPU's own timer, else by one of the host's */
+static void plan_look(struct tpz_vcpu *v)
+{
+	const u32 us = READ_ONCE(v->vm->scan_us);
+
+	if (likely(!us))
+		v->timer_at = 0;
+	else if (!(tpz_hw->traps() & TPZ_TRAP_TIMER))
+		tpz_mem_scan_later(v->vm);
+	else if (!v->timer_at)
+		v->timer_at = rdtsc() + (u64)us * tsc_khz / 1000;
+}
+
+/* What the run itself reports: no trap of its own. Return: 0 */
+static int report_own(struct tpz_vcpu *v, enum tpz_exit_reason reason)
+{
+	v->exit.reason = reason;
+	v->exit.insn_bytes = 0;
+	v->exit.raw_reason = 0;
+	v->exit.qualification = 0;
+	tpz_user_exit(v, reason);
+	return 0;
+}
+
+/* Return: 1: nothing has changed; 0: a record is filled */
+static int look_at_slots(struct tpz_vcpu *v)
+{
+	v->timer_at = 0;
+	return tpz_mem_scan(v) ? report_own(v, TPZ_EXIT_SCANNED) : 1;
+}
+
 /* ---- halted */
 
 static bool init_waits(struct tpz_vcpu *v)
@@ -287,6 +322,9 @@ static int leave_halt(struct tpz_vcpu *v)
 		tpz_user_exit(v, TPZ_EXIT_TRIPLE_FAULT);
 		return 0;
 	}
+	ret = READ_ONCE(v->vm->scan_us) ? look_at_slots(v) : 1;
+	if (ret != 1)
+		return ret;
 	ret = sleep_until_woken(v);
 	if (ret)
 		return ret;
@@ -313,12 +351,7 @@ static int report_dead(struct tpz_vcpu *v)
 /* The CPU's monitor trap flag counts only what the CPU itself runs; this instruction was carried out by a handler */
 static int report_step(struct tpz_vcpu *v)
 {
-	v->exit.reason = TPZ_EXIT_SINGLE_STEP;
-	v->exit.insn_bytes = 0;
-	v->exit.raw_reason = 0;
-	v->exit.qualification = 0;
-	tpz_user_exit(v, TPZ_EXIT_SINGLE_STEP);
-	return 0;
+	return report_own(v, TPZ_EXIT_SINGLE_STEP);
 }
 
 /* This CPU is on its way offline, or the machine is going down. Return: 1: look again; or an error */
@@ -342,6 +375,11 @@ static int prepare(struct tpz_vcpu *v)
 	if (test_and_clear_bit(TPZ_REQ_CLOCK, &v->requests))
 		tpz_clock_update(v);
 	tpz_steal_update(v);
+	if (unlikely(test_and_clear_bit(TPZ_REQ_SCAN, &v->requests))) {
+		ret = look_at_slots(v);
+		if (ret != 1)
+			return ret;
+	}
 	if (unlikely(test_and_clear_bit(TPZ_REQ_STEP, &v->requests)))
 		return report_step(v);
 	if (unlikely(init_waits(v)))
@@ -353,6 +391,7 @@ static int prepare(struct tpz_vcpu *v)
 	}
 	if (unlikely(READ_ONCE(v->vm->dead)))
 		return report_dead(v);
+	plan_look(v);
 	return unlikely(!READ_ONCE(v->on_cpu)) ? wait_for_cpu(v) : 1;
 }
 
@@ -402,6 +441,7 @@ int tpz_vcpu_run(struct tpz_vcpu *v)
 		ret = loop(v);
 	if ((ret == -EINTR || ret == -ENOMEM) && !v->user_exit)
 		tpz_user_exit(v, TPZ_EXIT_INTERRUPTED);
+	tpz_mem_scan(v);	/* what the guest wrote before the exit comes before it */
 	tpz_meters_begin(v->m);
 	charge_host(v, v->exit.reason, rdtsc());
 	tpz_count(&v->m->user_exits);

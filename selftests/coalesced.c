@@ -51,7 +51,7 @@ static void expect_write(struct tpz_queue *queue, __u8 kind, __u64 address, __u8
 
 /* ------------------------------------------------------------------ what goes there */
 
-static GUEST __u32 write_all_widths(__u64 unused)
+static GUEST __u32 write_all_widths(__u64 last)
 {
 	*(volatile __u8 *)(DEVICE_GPA + 1) = 0x11;
 	outb(PORTS, 0x22);
@@ -60,7 +60,7 @@ static GUEST __u32 write_all_widths(__u64 unused)
 	outl(PORTS + 4, 0x55555555);
 	*(volatile __u64 *)(DEVICE_GPA + 0xff8) = 0x6666666666666666;
 	outw(PORTS + 6, 0x7777);
-	outb(PORT_TEST, 1);
+	outb(PORT_TEST, last);
 	return 5;
 }
 
@@ -71,7 +71,7 @@ static void in_order(void)
 
 	CHECK_SYS(set_coalesced(vcpu->vm, 0, DEVICE_GPA, PAGE));
 	CHECK_SYS(set_coalesced(vcpu->vm, TPZ_COALESCED_PORT, PORTS, 8));
-	vcpu_start(vcpu, MODE_LONG, RING0, write_all_widths, 0);
+	vcpu_start(vcpu, MODE_LONG, RING0, write_all_widths, 1);
 	CHECK_EQ(vcpu_expect_out(vcpu, PORT_TEST), 1);
 	CHECK_EQ(queued(queue), 7);
 	expect_write(queue, TPZ_QUEUED_MMIO, DEVICE_GPA + 1, 1, 0x11);
@@ -86,12 +86,12 @@ static void in_order(void)
 }
 
 /* Reads; writes that lie outside, or reach out of the region; and those of more than 8 bytes: exits as ever */
-static GUEST __u32 others(__u64 unused)
+static GUEST __u32 others(__u64 value)
 {
 	const __u32 read = *(volatile __u32 *)DEVICE_GPA;
 
 	*(volatile __u32 *)(DEVICE_GPA + 0x3e) = 7;
-	*(volatile __u8 *)(DEVICE_GPA + 0x40) = 8;
+	*(volatile __u8 *)(DEVICE_GPA + 0x40) = value;
 	asm volatile("movups %%xmm0, (%0)" : : "r"(DEVICE_GPA) : "memory");
 	outw(PORTS + 7, 9);
 	return read + inb(PORTS);
@@ -107,7 +107,7 @@ static void what_exits_all_the_same(void)
 
 	CHECK_SYS(set_coalesced(vcpu->vm, 0, DEVICE_GPA, 0x40));
 	CHECK_SYS(set_coalesced(vcpu->vm, TPZ_COALESCED_PORT, PORTS, 8));
-	vcpu_start(vcpu, MODE_LONG, RING0, others, 0);
+	vcpu_start(vcpu, MODE_LONG, RING0, others, 8);
 	for (unsigned int i = 0; i < ARRAY_SIZE(exits); i++) {
 		vcpu_expect(vcpu, TPZ_EXIT_MMIO);
 		CHECK_EQ(vcpu->run->mmio.gpa, exits[i].gpa);

@@ -124,7 +124,7 @@ static void slot_rules(void)
 	struct vm *vm = vm_create();
 	struct tpz_info info = device_info();
 	__u64 memory = (uintptr_t)map_anonymous(reserve(), 16 * PAGE), top = 1ULL << info.phys_bits;
-	struct tpz_slot odd = { .size = sizeof(odd), .slot = 5, .pad = 1, .gpa = AREA, .bytes = PAGE, .uaddr = memory };
+	struct tpz_slot odd = { .size = sizeof(odd), .slot = 5, .scan_us = 1000, .gpa = AREA, .bytes = PAGE, .uaddr = memory };
 
 	CHECK_SYS(set_slot(vm, 2, AREA, 8 * PAGE, memory, 0));
 	/* Overlaps: at its start, its end, inside, around; but not side by side */

@@ -57,7 +57,7 @@ struct tpz_hw {
 	/* Parts of v->s from the control structure (all of @parts are missing from v->cached). Loaded, preemption off */
 	void (*fetch)(struct tpz_vcpu *v, u32 parts);
 
-	/* One stay in the guest: commits v->dirty, enters, fills v->exit, saves an event whose delivery the exit
+	/* One stay in the guest, until v->timer_at at most where traps() has TPZ_TRAP_TIMER: commits v->dirty, enters, fills v->exit, saves an event whose delivery the exit
 	 * interrupted in v->event (and clears v->event where it was delivered). v->cached keeps only what the guest
 	 * cannot have changed. Loaded, tpz_this_cpu_on(), interrupts off, guest FPU state loaded.
 	 * Return: 0, v->exit filled; -ESHUTDOWN: this CPU is not in virtualization operation any more.

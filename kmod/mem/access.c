@@ -23,6 +23,8 @@ static int user_part(struct tpz_vm *vm, u64 gpa, size_t bytes, bool write, void 
 		return err;
 	if (write && r.readonly)
 		return -EROFS;
+	if (write)
+		tpz_scan_wrote(vm->mem, &r);
 	*user = (void __user *)(r.uaddr + (unsigned long)(gpa - r.gpa));
 	*part = min_t(u64, bytes, r.bytes - (gpa - r.gpa));
 	return 0;

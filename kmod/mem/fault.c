@@ -97,24 +97,27 @@ static void host_leaf_of(const struct fault *f, struct host_leaf *leaf)
 	leaf->writable |= f->write;
 }
 
-/* A leaf of this level must lie inside the slot, and be aligned in both address spaces alike */
+/* A leaf of this level must lie inside the slot, and be aligned in both address spaces alike; a scanned slot has small ones */
 static bool leaf_fits(const struct tpz_range *r, u64 gpa, unsigned int level)
 {
 	u64 bytes = tpz_level_bytes(level);
 	u64 first = ALIGN_DOWN(gpa, bytes);
 
+	if (r->scan && level > 1)
+		return false;
 	return !((r->gpa ^ r->uaddr) & (bytes - 1)) && first >= r->gpa && first + bytes <= r->gpa + r->bytes;
 }
 
 /*
- * What a leaf permits. Reasons to withhold write access come together here: a read-only slot and the host's own
- * mapping today; the dirty log, copy-on-write of a fork and watchers one day.
+ * What a leaf permits. Reasons to withhold write access come together here: a read-only slot, a scanned one where only a
+ * fault tells of a write, and the host's own mapping today; the dirty log, copy-on-write of a fork and watchers one day.
  */
-static unsigned int leaf_permissions(const struct tpz_range *r, const struct host_leaf *leaf)
+static unsigned int leaf_permissions(const struct fault *f, const struct host_leaf *leaf)
 {
+	const bool wait_for_write = f->range.scan && !f->mem->tree.format->dirty && !f->write;
 	unsigned int permissions = TPZ_NPT_READ | TPZ_NPT_EXEC;
 
-	if (leaf->writable && !r->readonly)
+	if (leaf->writable && !f->range.readonly && !wait_for_write)
 		permissions |= TPZ_NPT_WRITE;
 	return permissions;
 }
@@ -138,7 +141,7 @@ static int install(struct fault *f)
 	if (tpz_space_stale(mem->space, f->seq, first, first + tpz_level_bytes(leaf.level)))
 		return -EAGAIN;
 
-	permissions = leaf_permissions(&f->range, &leaf);
+	permissions = leaf_permissions(f, &leaf);
 	do {
 		ret = tpz_tree_map(&mem->tree, f->gpa, PFN_PHYS(leaf.pfn), leaf.level, permissions, f->fetch,
 				   &f->spare, &f->zap);
@@ -150,8 +153,11 @@ static int install(struct fault *f)
 	 * The guest may write from now on without anybody's notice: the page counts as dirty until the host cleans it,
 	 * and whoever cleans a page write-protects it first, which takes this leaf away.
 	 */
-	if (permissions & TPZ_NPT_WRITE)
+	if (permissions & TPZ_NPT_WRITE) {
 		SetPageDirty(f->page);
+		if (f->range.scan)	/* not stale, so the slot is still there */
+			f->range.scan->mapped |= BIT_ULL((f->gpa - f->range.gpa) >> PAGE_SHIFT);
+	}
 	if (mem->tree.tables > mem->max_tables)
 		tpz_vm_bug(mem->vm, "%lu pages of nested page table, more than the slots can need", mem->tree.tables);
 	return 0;

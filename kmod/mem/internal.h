@@ -17,6 +17,7 @@
 #ifndef TPZ_MEM_INTERNAL_H
 #define TPZ_MEM_INTERNAL_H
 
+#include <linux/hrtimer.h>
 #include <linux/mmu_notifier.h>
 #include <linux/spinlock.h>
 #include "../hw/hw.h"
@@ -48,6 +49,24 @@ struct tpz_range {
 	unsigned long uaddr;
 	u32 slot;
 	bool readonly;
+	u32 scan_us;
+	struct tpz_scan *scan;		/* TPZ_SLOT_SCANNED; lives as long as the slot: (L) or mem->slots_lock */
+};
+
+/**
+ * struct tpz_scan - what is known of a scanned slot
+ * @mapped: (L) pages that the guest could write since the last look: if their leaves are gone, so is what those told
+ * @changed: (s) pages to be compared with @told
+ * @told: (s) the words as the launcher knows them
+ *
+ * (s): guarded by mem->slots_lock
+ */
+struct tpz_scan {
+	u64 mapped;
+	u64 changed;
+	unsigned int pages;
+	u32 now[PAGE_SIZE / 4];		/* (s) a page that is being compared */
+	u32 told[];
 };
 
 /**
@@ -72,6 +91,9 @@ struct tpz_mem {
 	struct mutex slots_lock;
 	struct tpz_slots __rcu *slots;		/* (S) */
 	struct tpz_queued *queued;		/* (c) queue.c */
+	struct hrtimer scan_timer;		/* scan.c; runs for one interval */
+	int scan_armed;				/* atomic: it does, and has not asked the vCPUs yet */
+	unsigned long scan_written;		/* atomic: slots that the module itself has written to for the guest */
 };
 
 /* ------------------------------------------------------------------ mem.c */
@@ -91,6 +113,21 @@ void tpz_mem_flush(struct tpz_mem *mem, const struct tpz_zap *zap);
  * Return: 0 or -ENOENT. Context: any.
  */
 int tpz_slot_find(struct tpz_mem *mem, u64 gpa, struct tpz_range *range);
+
+/* ------------------------------------------------------------------ scan.c */
+
+struct tpz_scan *tpz_scan_create(const struct tpz_slot *s);	/* ERR_PTR: -ENOMEM, -EFAULT; may sleep */
+void tpz_scan_destroy(struct tpz_scan *scan);
+void tpz_scan_init(struct tpz_mem *mem);
+void tpz_scan_start(struct tpz_mem *mem);	/* vCPUs that run hear of a slot to look at */
+void tpz_scan_exit(struct tpz_mem *mem);	/* no vCPU runs any more */
+
+/* tpz_scan_wrote() - the module has written to @range for the guest, or is about to. Context: any */
+static inline void tpz_scan_wrote(struct tpz_mem *mem, const struct tpz_range *range)
+{
+	if (unlikely(range->scan))
+		set_bit(range->slot, &mem->scan_written);
+}
 
 /* ------------------------------------------------------------------ queue.c */
 

@@ -7,6 +7,7 @@
  *	notifier.c	the host is about to change a page
  *	tree.c		the nested page table, which the two above fill and empty (tree.h)
  *	access.c	the module itself reads and writes guest memory
+ *	scan.c		slots whose changes are found by looking at them now and then
  *	queue.c		writes that the launcher is told of without an exit of their own
  */
 #include <linux/slab.h>
@@ -41,6 +42,7 @@ int tpz_mem_create(struct tpz_vm *vm)
 	mem->vm = vm;
 	mem->max_tables = 1;
 	mutex_init(&mem->slots_lock);
+	tpz_scan_init(mem);
 
 	mem->queued = tpz_queue_create();
 	if (!mem->queued)
@@ -82,6 +84,7 @@ void tpz_mem_destroy(struct tpz_vm *vm)
 	struct tpz_zap zap = TPZ_ZAP_INIT(zap);
 	struct tpz_mem *mem = vm->mem;
 
+	tpz_scan_exit(mem);
 	/* Out of the notifier's reach first. No flush: the guest never runs again */
 	spin_lock(&mem->space->lock);
 	list_del(&mem->link);

@@ -60,6 +60,21 @@ int tpz_mem_write(struct tpz_vm *vm, u64 gpa, const void *from, size_t bytes);
  */
 int tpz_mem_cmpxchg(struct tpz_vm *vm, u64 gpa, u64 old, u64 new, size_t bytes);
 
+/* ------------------------------------------------------------------ scan.c: slots whose changes are found by looking */
+
+/**
+ * tpz_mem_scan() - look at the scanned slots; what the guest has changed goes into the queue
+ * @v: a vCPU of the VM; it is asked to look again if the queue became full
+ * Return: words that changed. Context: the vCPU's thread; may sleep.
+ */
+unsigned int tpz_mem_scan(struct tpz_vcpu *v);
+
+/**
+ * tpz_mem_scan_later() - at the end of the interval every vCPU is asked to look (TPZ_REQ_SCAN), by a timer of the host's
+ * Context: any.
+ */
+void tpz_mem_scan_later(struct tpz_vm *vm);
+
 /* ------------------------------------------------------------------ queue.c: writes that cost no exit to user space */
 
 struct tpz_coalesced;

@@ -11,6 +11,9 @@
 #include <linux/uaccess.h>
 #include "internal.h"
 
+#define SCAN_MIN_US	100
+#define SCAN_MAX_US	1000000
+
 static const struct tpz_range *search(const struct tpz_slots *slots, u64 gpa)
 {
 	unsigned int low = 0, high = slots->count;
@@ -53,8 +56,16 @@ static int check(const struct tpz_slot *s)
 {
 	u64 end = 1ULL << tpz_mem_phys_bits();
 
-	if (s->flags & ~TPZ_SLOT_READONLY || s->pad || s->slot >= TPZ_MAX_SLOTS)
+	if (s->flags & ~(TPZ_SLOT_READONLY | TPZ_SLOT_SCANNED) || s->slot >= TPZ_MAX_SLOTS)
 		return -EINVAL;
+	if (s->flags & TPZ_SLOT_SCANNED) {
+		if (s->flags & TPZ_SLOT_READONLY || s->bytes > TPZ_SCANNED_PAGES * PAGE_SIZE)
+			return -EINVAL;
+		if (s->scan_us < SCAN_MIN_US || s->scan_us > SCAN_MAX_US)
+			return -EINVAL;
+	} else if (s->scan_us) {
+		return -EINVAL;
+	}
 	if (!s->bytes)
 		return 0;
 	if (!PAGE_ALIGNED(s->gpa | s->bytes | s->uaddr))
@@ -86,10 +97,11 @@ static unsigned long tables_needed(const struct tpz_range *r, unsigned int level
 }
 
 /*
- * A new table with the change made. @old: what the slot was before, untouched if it was nothing.
- * ERR_PTR on overlap or lack of memory.
+ * A new table with the change made. @scan: of the slot, if it is a scanned one. @old: what the slot was before, untouched if it
+ * was nothing. ERR_PTR on overlap or lack of memory.
  */
-static struct tpz_slots *changed(const struct tpz_slots *now, const struct tpz_slot *s, struct tpz_range *old)
+static struct tpz_slots *changed(const struct tpz_slots *now, const struct tpz_slot *s, struct tpz_scan *scan,
+				 struct tpz_range *old)
 {
 	struct tpz_slots *next = kzalloc(struct_size(next, range, now->count + 1), GFP_KERNEL_ACCOUNT);
 	const struct tpz_range add = {
@@ -98,6 +110,8 @@ static struct tpz_slots *changed(const struct tpz_slots *now, const struct tpz_s
 		.uaddr = s->uaddr,
 		.slot = s->slot,
 		.readonly = s->flags & TPZ_SLOT_READONLY,
+		.scan_us = s->scan_us,
+		.scan = scan,
 	};
 	bool placed = !s->bytes;
 	unsigned int i;
@@ -135,11 +149,14 @@ static void publish(struct tpz_mem *mem, struct tpz_slots *next, const struct tp
 	struct tpz_space *space = mem->space;
 	struct tpz_zap zap = TPZ_ZAP_INIT(zap);
 	unsigned long max_tables = 1;	/* the root */
+	u32 scan_us = U32_MAX;
 	u64 bytes = 0;
 	unsigned int i;
 
 	for (i = 0; i < next->count; i++) {
 		bytes += next->range[i].bytes;
+		if (next->range[i].scan)
+			scan_us = min(scan_us, next->range[i].scan_us);
 		max_tables += tables_needed(&next->range[i], mem->tree.format->levels);
 	}
 
@@ -151,6 +168,7 @@ static void publish(struct tpz_mem *mem, struct tpz_slots *next, const struct tp
 		tpz_tree_zap_all(&mem->tree, &zap);
 	tpz_mem_flush(mem, &zap);
 	WRITE_ONCE(mem->vm->m->slot_bytes, bytes);
+	WRITE_ONCE(mem->vm->scan_us, scan_us == U32_MAX ? 0 : scan_us);
 	spin_unlock(&space->lock);
 	wake_up_all(&space->wait);
 	tpz_zap_free(&zap, true);
@@ -161,16 +179,20 @@ int tpz_mem_set_slot(struct tpz_vm *vm, const struct tpz_slot *s)
 	struct tpz_mem *mem = vm->mem;
 	struct tpz_slots *now, *next;
 	struct tpz_range old = {};
+	struct tpz_scan *scan;
 	int err = check(s);
 
 	if (err)
 		return err;
 	if (current->mm != vm->mm)
 		return -EXDEV;
+	scan = tpz_scan_create(s);
+	if (IS_ERR(scan))
+		return PTR_ERR(scan);
 
 	mutex_lock(&mem->slots_lock);
 	now = rcu_dereference_protected(mem->slots, lockdep_is_held(&mem->slots_lock));
-	next = changed(now, s, &old);
+	next = changed(now, s, scan, &old);
 	if (IS_ERR(next)) {
 		err = PTR_ERR(next);
 		goto unlock;
@@ -182,7 +204,11 @@ int tpz_mem_set_slot(struct tpz_vm *vm, const struct tpz_slot *s)
 	}
 	publish(mem, next, &old);
 	kfree_rcu(now, rcu);
+	if (scan)
+		tpz_scan_start(mem);
+	scan = old.scan;	/* nobody knows it any more */
 unlock:
 	mutex_unlock(&mem->slots_lock);
+	tpz_scan_destroy(scan);
 	return err;
 }

@@ -351,3 +351,29 @@ bool tpz_tree_age(struct tpz_tree *tree, u64 from, u64 to, bool clear, struct tp
 	uncount(tree, zap, &before);
 	return young;
 }
+
+/* ------------------------------------------------------------------ dirty */
+
+enum tpz_leaf tpz_tree_clean(struct tpz_tree *tree, u64 gpa, struct tpz_zap *zap)
+{
+	const struct tpz_npt_format *f = tree->format;
+	const struct tpz_zap before = *zap;
+	u64 *table = tree->root, *entry;
+	unsigned int level = f->levels;
+
+	for (;; level--) {
+		entry = entry_at(table, gpa, level);
+		if (!is_present(f, *entry))
+			return TPZ_LEAF_NONE;
+		if (is_leaf(f, *entry, level))
+			break;
+		table = table_of(f, *entry);
+	}
+	if (f->dirty)		/* atomic: a CPU may be setting the accessed bit */
+		return test_and_clear_bit(__ffs64(f->dirty), (unsigned long *)entry) ? TPZ_LEAF_DIRTY : TPZ_LEAF_CLEAN;
+	if (!(*entry & f->write))
+		return TPZ_LEAF_CLEAN;
+	drop_leaf(table, entry, level, zap);
+	uncount(tree, zap, &before);
+	return TPZ_LEAF_DIRTY;
+}

@@ -92,4 +92,14 @@ int tpz_tree_map(struct tpz_tree *tree, u64 gpa, u64 pa, unsigned int level, uns
  */
 bool tpz_tree_age(struct tpz_tree *tree, u64 from, u64 to, bool clear, struct tpz_zap *zap);
 
+enum tpz_leaf { TPZ_LEAF_NONE, TPZ_LEAF_CLEAN, TPZ_LEAF_DIRTY };
+
+/**
+ * tpz_tree_clean() - was the page at @gpa, mapped by a 4 KiB leaf, written to since the last call?
+ *
+ * It is clean from now on, once TLBs are flushed. A format without dirty bits takes a writable leaf away, into @zap: any that
+ * stands there counts as dirty.
+ */
+enum tpz_leaf tpz_tree_clean(struct tpz_tree *tree, u64 gpa, struct tpz_zap *zap);
+
 #endif /* TPZ_MEM_TREE_H */

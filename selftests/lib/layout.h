@@ -66,7 +66,7 @@ SIZE(tpz_slot, 40);
 	AT(tpz_slot, size, 0);
 	AT(tpz_slot, flags, 4);
 	AT(tpz_slot, slot, 8);
-	AT(tpz_slot, pad, 12);
+	AT(tpz_slot, scan_us, 12);
 	AT(tpz_slot, gpa, 16);
 	AT(tpz_slot, bytes, 24);
 	AT(tpz_slot, uaddr, 32);

@@ -249,6 +249,36 @@ static void step_age(void)
 			CHECK_EQ(after.leaf[i].entry & f->accessed, 0ULL);
 }
 
+/* A small page is cleaned: it tells whether it was written to, or could have been, and nothing else changes */
+static void step_clean(void)
+{
+	const struct tpz_npt_format *f = tree.format;
+	struct tpz_zap zap = TPZ_ZAP_INIT(zap);
+	const struct leaf *was, *is;
+	const u64 gpa = any_gpa();
+	enum tpz_leaf told;
+
+	was = find(&before, gpa);
+	if (was && was->level > 1)
+		return;
+	told = tpz_tree_clean(&tree, gpa, &zap);
+	tpz_zap_free(&zap, true);
+	look(&after);
+	is = find(&after, gpa);
+	check_outside(gpa, gpa + 4096, 0);
+	CHECK_EQ(before.tables, after.tables);
+	CHECK_EQ(before.count - after.count, (unsigned int)zap.leaves);
+	if (!was) {
+		CHECK_EQ(told, TPZ_LEAF_NONE);
+		return;
+	}
+	CHECK_EQ(told, was->entry & (f->dirty ?: f->write) ? TPZ_LEAF_DIRTY : TPZ_LEAF_CLEAN);
+	if (f->dirty || told == TPZ_LEAF_CLEAN)
+		CHECK_EQ(is->entry, was->entry & ~f->dirty);
+	else
+		CHECK(!is);
+}
+
 /* A CPU uses some of the leaves */
 static void touch(void)
 {
@@ -282,6 +312,9 @@ static void random_steps(const struct tpz_npt_format *format, bool bug)
 		case 1:
 		case 2:
 			step_age();
+			break;
+		case 3:
+			step_clean();
 			break;
 		default:
 			step_map(any(2));

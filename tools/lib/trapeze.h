@@ -123,6 +123,12 @@ int tpz_vm_ioeventfd(const struct tpz_vm *vm, uint64_t gpa, int fd, int remove);
 int tpz_vm_coalesce(struct tpz_vm *vm, int port, uint64_t address, uint64_t bytes);
 
 /**
+ * tpz_vm_set_scanned() - the launcher's memory at @addr becomes the guest's at @gpa; what the guest writes there is found by
+ * looking every @scan_us microseconds, and comes by tpz_vm_take_write() (TPZ_SLOT_SCANNED)
+ */
+int tpz_vm_set_scanned(struct tpz_vm *vm, uint32_t slot, uint64_t gpa, void *addr, uint64_t bytes, uint32_t scan_us);
+
+/**
  * tpz_vm_take_write() - the oldest write that was queued
  *
  * They come before the exit that tpz_vcpu_run() reports: take them all first. One thread at a time.

@@ -139,6 +139,22 @@ int tpz_vm_coalesce(struct tpz_vm *vm, int port, uint64_t address, uint64_t byte
 	return ret ? ret : tpz_call(vm->fd, TPZ_SET_COALESCED, &config, "TPZ_SET_COALESCED");
 }
 
+int tpz_vm_set_scanned(struct tpz_vm *vm, uint32_t slot, uint64_t gpa, void *addr, uint64_t bytes, uint32_t scan_us)
+{
+	struct tpz_slot config = {
+		.size = sizeof(config),
+		.flags = TPZ_SLOT_SCANNED,
+		.slot = slot,
+		.scan_us = scan_us,
+		.gpa = gpa,
+		.bytes = bytes,
+		.uaddr = (uintptr_t)addr,
+	};
+	int ret = map_queue(vm);
+
+	return ret ? ret : tpz_call(vm->fd, TPZ_SET_SLOT, &config, "TPZ_SET_SLOT");
+}
+
 int tpz_vm_take_write(const struct tpz_vm *vm, struct tpz_queued_write *write)
 {
 	struct tpz_queue *queue = vm->queue;

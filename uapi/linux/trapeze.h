@@ -116,7 +116,8 @@
 	X(59, MMIO,		"mmio")			\
 	X(60, INTERRUPTED,	"interrupted")		\
 	X(61, MEMORY,		"unbacked-memory")	\
-	X(62, DEAD,		"dead")
+	X(62, DEAD,		"dead")			\
+	X(63, SCANNED,		"scanned")
 
 #define TPZ_EXIT_ENUM(nr, name, text)	TPZ_EXIT_##name = nr,
 enum tpz_exit_reason {
@@ -255,11 +256,20 @@ struct tpz_open_meters {
 /* ------------------------------------------------------------------ a VM */
 
 #define TPZ_SLOT_READONLY	(1U << 0)	/* a guest's write exits with TPZ_EXIT_MMIO */
+#define TPZ_SLOT_SCANNED	(1U << 1)	/* the guest's writes are found by looking; not with TPZ_SLOT_READONLY */
+
+#define TPZ_SCANNED_PAGES	64		/* at most, in one slot */
 
 /**
  * struct tpz_slot - TPZ_SET_SLOT: the launcher's memory at [uaddr, uaddr + bytes) is the guest's at @gpa
  * @slot: 0 to tpz_info.max_slots - 1
+ * @scan_us: with TPZ_SLOT_SCANNED: microseconds between two looks while a guest runs, 100 to 1,000,000; else 0
  * @bytes: page-aligned, as @gpa and @uaddr are; 0 removes the slot
+ *
+ * A scanned slot is registers in memory: the guest reads and writes without an exit. At each look, when the guest halts, and
+ * before any exit to user space, 32-bit words of it that are not what they were at the last look are put into struct tpz_queue
+ * (TPZ_QUEUED_SCANNED); a look that finds some ends TPZ_RUN with TPZ_EXIT_SCANNED. Of several writes to a word between two
+ * looks only the last is seen, and none if it is the old value: to see each, set the slot anew with TPZ_SLOT_READONLY.
  *
  * -EEXIST: overlaps another slot. -EXDEV: the caller is not in the creator's address space.
  */
@@ -267,7 +277,7 @@ struct tpz_slot {
 	__u32 size;
 	__u32 flags;
 	__u32 slot;
-	__u32 pad;
+	__u32 scan_us;
 	__u64 gpa;
 	__u64 bytes;
 	__u64 uaddr;
@@ -361,6 +371,7 @@ struct tpz_coalesced {
 enum tpz_queued_kind {
 	TPZ_QUEUED_MMIO = 0,
 	TPZ_QUEUED_PORT = 1,
+	TPZ_QUEUED_SCANNED = 2,		/* a word of a scanned slot: what it is now */
 };
 
 struct tpz_queued_write {

@@ -109,6 +109,28 @@ static void after_exit(struct tpz_vcpu *v, struct vmx_vcpu *x, u32 reason)
 		tpz_fetch(v, TPZ_P_RIP | TPZ_P_RFLAGS | TPZ_P_SHADOW);
 }
 
+/*
+ * TPZ_TRAP_TIMER's next tick or v->timer_at, whichever comes first (SDM vol. 3C, 25.5.1). One count is a power of two of TSC
+ * cycles; rounded up, lest the exit come before its time.
+ */
+static void set_timer(struct tpz_vcpu *v, struct vmx_vcpu *x)
+{
+	const bool on = x->timer_ticks || v->timer_at;
+	u64 ticks = x->timer_ticks ?: U32_MAX, now;
+
+	if (on != x->timer_on)
+		vmcs_write(VMCS_PIN_BASED_CONTROLS, vmcs_read(VMCS_PIN_BASED_CONTROLS) ^ PIN_PREEMPTION_TIMER);
+	x->timer_on = on;
+	if (!on)
+		return;
+	if (v->timer_at) {
+		now = rdtsc();
+		ticks = now >= v->timer_at ? 0 :
+			min(ticks, ((v->timer_at - now) >> (vmx_caps.misc & VMX_CAP_MISC_TIMER_RATE)) + 1);
+	}
+	vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, ticks);
+}
+
 static void before_entry(struct tpz_vcpu *v, struct vmx_vcpu *x)
 {
 	vmx_commit(v);
@@ -117,8 +139,8 @@ static void before_entry(struct tpz_vcpu *v, struct vmx_vcpu *x)
 		vmx_look_at_host(x);
 		v->host_ran = false;
 	}
-	if (x->timer_ticks)
-		vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, x->timer_ticks);
+	if (unlikely(x->timer_on || v->timer_at))
+		set_timer(v, x);
 	if (unlikely(x->poke.armed))
 		vmcs_write(x->poke.field, tpz_poke_apply(&x->poke, vmcs_read(x->poke.field)));
 	tpz_switch_enter(&x->host_switch, v);

@@ -181,6 +181,7 @@ int vmx_vcpu_create(struct tpz_vcpu *v)
 	x->eptp = eptp_of(v->vm);
 	if (v->vm->traps & TPZ_TRAP_TIMER)
 		x->timer_ticks = max_t(u64, 1, v->vm->timer_cycles >> (vmx_caps.misc & VMX_CAP_MISC_TIMER_RATE));
+	x->timer_on = x->timer_ticks;
 
 	ret = init_vmcs(v, x);
 	if (ret)

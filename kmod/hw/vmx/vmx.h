@@ -62,6 +62,7 @@ struct vmx_vcpu {
 	u64 host_syscall[VMX_SYSCALL_MSRS];	/* STAR, LSTAR, CSTAR, FMASK */
 	u64 host_pebs;			/* IA32_PEBS_ENABLE: its buffer has a host address, so not in the guest */
 	u64 timer_ticks;		/* preemption timer of TPZ_TRAP_TIMER */
+	bool timer_on;			/* the preemption timer counts: as it stands in the VMCS */
 	struct tpz_poked poke;
 };
 

@@ -77,6 +77,11 @@ static inline void clear_bit(unsigned int bit, unsigned long *word)
 	*word &= ~(1UL << bit);
 }
 
+static inline bool test_and_clear_bit(unsigned int bit, unsigned long *word)
+{
+	return __atomic_fetch_and(word, ~(1UL << bit), __ATOMIC_RELAXED) >> bit & 1;
+}
+
 #define X86_BUG_ITLB_MULTIHIT	0
 extern bool cpu_has_bug;	/* the test's */
 #define boot_cpu_has_bug(bug)	((void)(bug), cpu_has_bug)
