@@ -103,6 +103,18 @@ asm(".pushsection .text\n"
 	X(bt_imm, 4, LOADS, "btl $5, (%rdi)")				\
 	X(bts_reg, 4, LOADS | STORES, "mov $6, %edx; lock btsl %edx, (%rdi)")	\
 	X(btc_reg, 8, LOADS | STORES, "mov $63, %edx; btcq %rdx, (%rdi)")	\
+	X(rol_by_1, 2, LOADS | STORES, "rolw $1, (%rdi)")		\
+	X(rcr_by_1, 8, LOADS | STORES, "rcrq $1, (%rdi)")		\
+	X(shl_by_5, 4, LOADS | STORES, "shll $5, (%rdi); test %eax, %eax")	\
+	X(sar_by_cl, 1, LOADS | STORES, "sarb %cl, (%rdi); test %eax, %eax")	\
+	X(mul_l, 4, LOADS, "mull (%rdi); test %eax, %eax")		\
+	X(imul_q, 8, LOADS, "imulq (%rdi), %rdx; test %eax, %eax")	\
+	X(imul_imm, 4, LOADS, "imull $-77, (%rdi), %ebx; test %eax, %eax")	\
+	X(cmov_l, 4, LOADS, "cmovcl (%rdi), %eax")			\
+	X(cmov_q, 8, LOADS, "cmovncq (%rdi), %rdx")			\
+	X(setc, 1, STORES, "stc; setc (%rdi)")				\
+	X(movnti_l, 4, STORES, "movnti %eax, (%rdi)")			\
+	X(mov_from_ss, 2, STORES, "movw %ss, (%rdi)")			\
 	X(push_memory, 8, LOADS, "pushq (%rdi)")			\
 	X(pop_memory, 8, STORES, "pushq %rdx; popq (%rdi)")		\
 	X(push_there, 8, STORES, "lea 8(%rdi), %rsp; pushq %rax")	\
@@ -331,14 +343,18 @@ static void branches(void)
 /* ------------------------------------------------------------------ what is told, and when it is done */
 
 GUEST_FORM(form_fxsave, "fxsave (%rdi)");
-GUEST_FORM(form_mul, "mull (%rdi)");
+GUEST_FORM(form_fild, "fildl (%rdi)");
+GUEST_FORM(form_shld, "shldl $4, %eax, (%rdi)");
+GUEST_FORM(form_load_ss, "movw (%rdi), %ss");
 
 static void what_is_not_known(void)
 {
 	const struct { const char *guest, *insn; __u8 bytes[3], count, write; } unknown[] = {
 		{ form_fxsave, form_fxsave_insn, { 0x0f, 0xae, 0x07 }, 3, 1 },
-		{ form_mul, form_mul_insn, { 0xf7, 0x27 }, 2, 0 },
+		{ form_fild, form_fild_insn, { 0xdb, 0x07 }, 2, 0 },
+		{ form_load_ss, form_load_ss_insn, { 0x8e, 0x17 }, 2, 0 },
 	};
+	struct vcpu *shld = vm_with_vcpu();
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(unknown); i++) {
 		struct vcpu *vcpu = vm_with_vcpu();
@@ -352,10 +368,16 @@ static void what_is_not_known(void)
 		CHECK_EQ(vcpu->run->insn_bytes, unknown[i].count);
 		CHECK_EQ(vcpu->run->memory.insn_bytes, unknown[i].count);
 		CHECK_EQ(memcmp((void *)vcpu->run->memory.insn, unknown[i].bytes, unknown[i].count), 0);
-		vm_add_memory(vcpu->vm, SLOT_TEST, DEVICE_GPA, PAGE, 0);
+		*(__u16 *)((__u8 *)vm_add_memory(vcpu->vm, SLOT_TEST, DEVICE_GPA, PAGE, 0) + 0x40) = SEL_DATA;
 		CHECK_EQ(vcpu_finish(vcpu), 1);
 		vm_close(vcpu->vm);
 	}
+	/* Whether the read or the write of it is told, is the CPU's affair */
+	vcpu_start(shld, MODE_LONG, RING0, form_shld, DEVICE_GPA + 0x40);
+	vcpu_expect(shld, TPZ_EXIT_MEMORY);
+	CHECK_EQ(shld->run->memory.gpa, DEVICE_GPA + 0x40);
+	CHECK_EQ(shld->run->insn_bytes, 4);
+	CHECK_EQ(memcmp((void *)shld->run->memory.insn, (__u8[]){ 0x0f, 0xa4, 0x07, 0x04 }, 4), 0);
 }
 
 static GUEST __u32 read_often(__u64 times)
@@ -584,6 +606,78 @@ static void a_fault_of_the_other_operand(void)
 	CHECK_EQ(after.rdi, WINDOW + 2);
 }
 
+/* ------------------------------------------------------------------ MOV to a segment register */
+
+GUEST_FORM(form_load_fs, "movw (%rdi), %fs");
+
+struct outcome {
+	struct fault fault;	/* .vector 0: none */
+	struct tpz_segment fs;
+	__u64 descriptor;
+};
+
+/* Loads @selector from @at, with a GDT that has a few more descriptors than usual */
+static struct outcome load_fs(struct vcpu *vcpu, __u16 selector, __u64 at, const __u64 more[4])
+{
+	struct tpz_state state = vcpu_start_state(vcpu, MODE_LONG, RING0, (uintptr_t)form_load_fs, at);
+	const unsigned int bytes = state.segments.gdtr.limit + 1;
+	__u8 *gdt = vm_host(vcpu->vm, WINDOW);
+	struct outcome o = {};
+
+	memcpy(gdt, vm_host(vcpu->vm, state.segments.gdtr.base), bytes);
+	memcpy(gdt + bytes, more, 32);
+	state.segments.gdtr = (struct tpz_dtable){ .base = WINDOW, .limit = bytes + 31 };
+	vcpu_set(vcpu, &state);
+	if (selector & ~3)
+		selector += bytes - 8;		/* 8: the first of ours */
+	memcpy(device.bytes + 0x40, &selector, 2);
+	memcpy(vm_host(vcpu->vm, GUEST_FREE) + 0x40, &selector, 2);
+	while (vcpu_run(vcpu) == TPZ_EXIT_MMIO || vcpu->run->reason == TPZ_EXIT_INTERRUPTED)
+		if (vcpu->run->reason == TPZ_EXIT_MMIO)
+			serve_one(vcpu);
+	CHECK_EQ(vcpu->run->reason, TPZ_EXIT_IO);
+	if (vcpu->run->io.port != PORT_DONE)
+		o.fault = vcpu_fault(vcpu);
+	state = vcpu_get(vcpu, TPZ_STATE_SEGMENTS);
+	o.fs = state.segments.seg[TPZ_FS];
+	memcpy(&o.descriptor, gdt + bytes, 8);
+	return o;
+}
+
+static void segment_registers(void)
+{
+	static const __u64 more[4] = {
+		0x12cf92345678ffff,	/* data at 0x12345678, not yet accessed */
+		0x00cf12000000ffff,	/* not present */
+		0x00af98000000ffff,	/* code that can't be read */
+		0x00cff2000000ffff,	/* ring 3's */
+	};
+	static const __u16 selectors[] = { 8, 8 | 3, 16, 16 | 1, 24, 32, 32 | 3, 40, 48 | 2, 8 | 4, 0, 3 };
+	struct vcpu *vcpu = vm_with_vcpu();
+	unsigned int faults = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(selectors); i++) {
+		struct outcome memory, mmio;
+
+		device_starts();
+		memory = load_fs(vcpu, selectors[i], GUEST_FREE + 0x40, more);
+		CHECK_EQ(device.exits, 0);
+		mmio = load_fs(vcpu, selectors[i], DEVICE_GPA + 0x40, more);
+		CHECK_EQ(device.exits, 1);
+		CHECK_THAT(mmio.fault.vector == memory.fault.vector && mmio.fault.error == memory.fault.error &&
+			   mmio.fault.rip == memory.fault.rip,
+			   "selector %#x: exception %llu, error %#llx; on memory %llu, %#llx", selectors[i], mmio.fault.vector,
+			   mmio.fault.error, memory.fault.vector, memory.fault.error);
+		CHECK_EQ(mmio.descriptor, memory.descriptor);
+		CHECK_EQ(mmio.fs.selector, memory.fs.selector);
+		CHECK_EQ(mmio.fs.unusable, memory.fs.unusable);
+		faults += !!mmio.fault.vector;
+		if (!mmio.fs.unusable)
+			CHECK_THAT(!memcmp(&mmio.fs, &memory.fs, sizeof(mmio.fs)), "selector %#x", selectors[i]);
+	}
+	CHECK_GE(faults, 6);
+}
+
 /* ------------------------------------------------------------------ a launcher that does not keep the rules */
 
 static void the_record_is_not_read_back(void)
@@ -708,6 +802,7 @@ static const struct ktap_case cases[] = {
 	{ "alignment", alignment },
 	{ "a fault on the second page", a_fault_on_the_second_page },
 	{ "a fault of the other operand", a_fault_of_the_other_operand },
+	{ "segment registers", segment_registers },
 	{ "the record is not read back", the_record_is_not_read_back },
 	{ "state set in between", state_set_in_between },
 	{ "32-bit modes", in_32_bit_modes },

@@ -105,15 +105,28 @@ static int load_selector_operand(struct tpz_vcpu *v, const struct tpz_operand *o
 	return 0;
 }
 
+/* The linear address of a descriptor of @bytes */
+static int find_descriptor(struct tpz_vcpu *v, u16 selector, unsigned int bytes, u64 *gva)
+{
+	const struct tpz_segment *ldt = tpz_seg(v, TPZ_LDTR);
+	const unsigned int offset = selector & ~7;
+	const bool local = selector & 4;
+
+	tpz_fetch(v, TPZ_P_GDTR);
+	if ((local && ldt->unusable) || offset + bytes - 1 > (local ? ldt->limit : v->s.gdtr.limit))
+		return bad_selector(v, X86_TRAP_GP, selector);
+	*gva = (local ? ldt->base : v->s.gdtr.base) + offset;
+	return 0;
+}
+
 static int read_descriptor(struct tpz_vcpu *v, u16 selector, u64 d[2], struct tpz_hole *hole)
 {
 	const unsigned int bytes = tpz_long_mode(v) ? 16 : 8;
-	const unsigned int offset = selector & ~7;
+	u64 gva;
 
-	tpz_fetch(v, TPZ_P_GDTR);
-	if ((selector & 4) || offset + bytes - 1 > v->s.gdtr.limit)
+	if (selector & 4)
 		return bad_selector(v, X86_TRAP_GP, selector);
-	return tpz_read_system(v, v->s.gdtr.base + offset, d, bytes, hole);
+	return find_descriptor(v, selector, bytes, &gva) ?: tpz_read_system(v, gva, d, bytes, hole);
 }
 
 static struct tpz_segment unpack(u16 selector, const u64 d[2])
@@ -200,6 +213,56 @@ static int load_tr(struct tpz_vcpu *v, u16 selector, struct tpz_hole *hole)
 	s.type |= TSS_BUSY;
 	v->s.seg[TPZ_TR] = s;
 	tpz_dirty(v, TPZ_P_TR);
+	return 0;
+}
+
+/* ---- MOV to ES, DS, FS, GS (SDM vol. 2B, "MOV") */
+
+static int read_data_segment(struct tpz_vcpu *v, u16 selector, struct tpz_segment *s, struct tpz_hole *hole)
+{
+	u64 d[2] = {}, gva;
+	u8 rights;
+	int ret = find_descriptor(v, selector, 8, &gva) ?: tpz_read_system(v, gva, d, 8, hole);
+
+	if (ret)
+		return ret;
+	*s = unpack(selector, d);
+	if (!s->s || (s->type & 10) == 8)	/* code that can't be read */
+		return bad_selector(v, X86_TRAP_GP, selector);
+	if ((s->type & 12) != 12 && s->dpl < max_t(u8, tpz_cpl(v), selector & 3))	/* conforming code is for all */
+		return bad_selector(v, X86_TRAP_GP, selector);
+	if (!s->present)
+		return bad_selector(v, X86_TRAP_NP, selector);
+	if (s->type & 1)
+		return 0;
+	s->type |= 1;
+	rights = (d[0] >> 40) | 1;
+	return tpz_write_system(v, gva + 5, &rights, 1, hole);
+}
+
+int tpz_load_data_segment(struct tpz_vcpu *v, unsigned int seg, u16 selector, struct tpz_hole *hole)
+{
+	struct tpz_segment s = *tpz_seg(v, seg);
+	int ret;
+
+	tpz_fetch(v, TPZ_P_CR0);
+	if (!(v->s.cr0 & X86_CR0_PE) || (tpz_rflags(v) & X86_EFLAGS_VM)) {
+		s.selector = selector;
+		s.base = selector << 4;
+	} else if (!(selector & ~3)) {
+		/* AMD's CPUs keep the base */
+		s = (struct tpz_segment){
+			.selector = selector,
+			.unusable = 1,
+			.base = boot_cpu_has_bug(X86_BUG_NULL_SEG) ? s.base : 0,
+		};
+	} else {
+		ret = read_data_segment(v, selector, &s, hole);
+		if (ret)
+			return ret;
+	}
+	v->s.seg[seg] = s;
+	tpz_dirty(v, TPZ_P_SEG(seg));
 	return 0;
 }
 

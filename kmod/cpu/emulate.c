@@ -152,6 +152,52 @@ static int mov_extended(struct tpz_emulation *e, unsigned int from, bool is_sign
 	return ret;
 }
 
+static int cmov(struct tpz_emulation *e)
+{
+	const unsigned int bytes = e->insn->operand_bytes, reg = e->insn->reg;
+	u64 value;
+	int ret = read_operand(e, bytes, &value);
+
+	if (!ret)	/* where nothing is moved, 32 bits clear the upper half all the same */
+		set_reg(e, reg, tpz_condition(e, e->insn->opcode) ? value : get_reg(e, reg, bytes), bytes);
+	return ret;
+}
+
+static u64 swap_bytes(u64 value, unsigned int bytes)
+{
+	return __builtin_bswap64(value) >> (64 - 8 * bytes);
+}
+
+/* MOVBE: 0f 38 f0; f1: to memory */
+static int mov_swapped(struct tpz_emulation *e)
+{
+	const unsigned int bytes = e->insn->operand_bytes, reg = e->insn->reg;
+	u64 value;
+	int ret;
+
+	if (e->insn->opcode & 1)
+		return write_operand(e, bytes, swap_bytes(get_reg(e, reg, bytes), bytes));
+	ret = read_operand(e, bytes, &value);
+	if (!ret)
+		set_reg(e, reg, swap_bytes(value, bytes), bytes);
+	return ret;
+}
+
+/* 8c, 8e: 16 bits, whatever the operand size. Not SS: the instruction behind it would be shielded */
+static int mov_segment(struct tpz_emulation *e, bool load)
+{
+	const unsigned int seg = digit(e->insn);
+	u64 selector;
+	int ret;
+
+	if (seg > TPZ_GS || (load && (seg == TPZ_CS || seg == TPZ_SS)))
+		return -EOPNOTSUPP;
+	if (!load)
+		return write_operand(e, 2, e->ops->get_segment(e, seg));
+	ret = read_operand(e, 2, &selector);
+	return ret ?: e->ops->load_segment(e, seg, selector);
+}
+
 /* ---- arithmetic on memory */
 
 /* 00 to 3b: bit 1: the register is the destination */
@@ -206,7 +252,54 @@ static int test(struct tpz_emulation *e, u64 with, unsigned int bytes)
 	return ret;
 }
 
-/* f6, f7: TEST, NOT, NEG. Not MUL and DIV */
+/* f6, f7: MUL, IMUL: rAX into rDX:rAX, a byte's product into AX */
+static int multiply_rax(struct tpz_emulation *e, bool is_signed)
+{
+	const unsigned int bytes = size(e->insn);
+	u64 *gpr = e->gpr, x = gpr[TPZ_RAX] & tpz_addr_mask(bytes), y, low, high;
+	int ret = read_operand(e, bytes, &y);
+
+	if (ret)
+		return ret;
+	if (is_signed) {
+		x = sign_extend(x, bytes);
+		y = sign_extend(y, bytes);
+	}
+	low = tpz_multiply(e, x, y, is_signed, bytes, &high);
+	if (bytes == 1) {
+		gpr[TPZ_RAX] = tpz_merge(gpr[TPZ_RAX], high << 8 | low, 2);
+		return 0;
+	}
+	gpr[TPZ_RAX] = tpz_merge(gpr[TPZ_RAX], low, bytes);
+	gpr[TPZ_RDX] = tpz_merge(gpr[TPZ_RDX], high, bytes);
+	return 0;
+}
+
+/* IMUL of memory with a register or an immediate, into the register */
+static int multiply(struct tpz_emulation *e, u64 with)
+{
+	const unsigned int bytes = e->insn->operand_bytes;
+	u64 value, high;
+	int ret = read_operand(e, bytes, &value);
+
+	if (!ret)
+		set_reg(e, e->insn->reg, tpz_multiply(e, sign_extend(value, bytes), sign_extend(with, bytes), true, bytes,
+						      &high), bytes);
+	return ret;
+}
+
+/* c0, c1, d0 to d3: rotations and shifts */
+static int shift(struct tpz_emulation *e, u8 count)
+{
+	const unsigned int bytes = size(e->insn);
+	struct tpz_place place = tpz_operand_place(e, bytes, 0);
+	u64 value;
+	int ret = read_for_write(e, &place, &value);
+
+	return ret ?: write_back(e, &place, tpz_shift(e, digit(e->insn), value, count, bytes));
+}
+
+/* f6, f7: TEST, NOT, NEG, MUL, IMUL. Not DIV and IDIV */
 static int group_3(struct tpz_emulation *e)
 {
 	const unsigned int op = digit(e->insn), bytes = size(e->insn);
@@ -216,8 +309,10 @@ static int group_3(struct tpz_emulation *e)
 
 	if (op < 2)
 		return test(e, e->insn->immediate, bytes);
-	if (op > 3)
+	if (op > 5)
 		return -EOPNOTSUPP;
+	if (op > 3)
+		return multiply_rax(e, op == 5);
 	ret = read_for_write(e, &place, &value);
 	if (ret)
 		return ret;
@@ -519,6 +614,8 @@ static int one_byte(struct tpz_emulation *e)
 		return (insn->opcode & 7) < 4 ? alu(e) : -EOPNOTSUPP;
 	case 0x63:
 		return insn->mode == TPZ_DECODE_64 ? mov_extended(e, insn->operand_bytes == 2 ? 2 : 4, true) : -EOPNOTSUPP;
+	case 0x69: case 0x6b:
+		return multiply(e, insn->immediate);
 	case 0x80 ... 0x83:
 		return alu_immediate(e);
 	case 0x84: case 0x85:
@@ -527,8 +624,17 @@ static int one_byte(struct tpz_emulation *e)
 		return exchange(e);
 	case 0x88 ... 0x8b:
 		return mov(e);
+	case 0x8c:
+	case 0x8e:
+		return mov_segment(e, insn->opcode & 2);
 	case 0x8f:
 		return pop_operand(e);
+	case 0xc0: case 0xc1:
+		return shift(e, insn->immediate);
+	case 0xd0: case 0xd1:
+		return shift(e, 1);
+	case 0xd2: case 0xd3:
+		return shift(e, e->gpr[TPZ_RCX]);
 	case 0xc6: case 0xc7:
 		return write_operand(e, size(insn), insn->immediate);
 	case 0xf6: case 0xf7:
@@ -546,16 +652,25 @@ static int map_0f(struct tpz_emulation *e)
 	if (!insn->has_memory)
 		return -EOPNOTSUPP;
 	switch (insn->opcode) {
+	case 0x40 ... 0x4f:
+		return cmov(e);
+	case 0x90 ... 0x9f:
+		return write_operand(e, 1, tpz_condition(e, insn->opcode));
 	case 0xa3: case 0xab: case 0xb3: case 0xbb:
 		return bit(e, insn->opcode >> 3 & 3, true);
 	case 0xba:
 		return bit(e, digit(insn) & 3, false);
+	case 0xaf:
+		return multiply(e, get_reg(e, insn->reg, insn->operand_bytes));
 	case 0xb0: case 0xb1:
 		return compare_exchange(e);
 	case 0xb6: case 0xb7: case 0xbe: case 0xbf:
 		return mov_extended(e, insn->opcode & 1 ? 2 : 1, insn->opcode & 8);
 	case 0xc0: case 0xc1:
 		return exchange_add(e);
+	case 0xc3:	/* MOVNTI */
+		return insn->mandatory == TPZ_PREFIX_NONE ?
+		       write_operand(e, insn->operand_bytes, get_reg(e, insn->reg, insn->operand_bytes)) : -EOPNOTSUPP;
 	case 0xc7:
 		return digit(insn) == 1 ? compare_exchange_pair(e) : -EOPNOTSUPP;
 	}
@@ -572,6 +687,8 @@ int tpz_emulate(struct tpz_emulation *e)
 		ret = one_byte(e);
 	else if (insn->encoding == TPZ_LEGACY && insn->map == TPZ_MAP_0F)
 		ret = map_0f(e);
+	else if (insn->encoding == TPZ_LEGACY && insn->map == TPZ_MAP_0F38 && (insn->opcode & 0xfe) == 0xf0)
+		ret = insn->has_memory && insn->mandatory <= TPZ_PREFIX_66 ? mov_swapped(e) : -EOPNOTSUPP;
 	else
 		ret = tpz_emulate_vector(e);
 	if (!ret && !e->more)

@@ -40,6 +40,7 @@ struct tpz_emulation;
  * @branch: may RIP go there? (canonical address, limit of CS)
  * @get_vector, @set_vector: XMM or YMM @reg; @whole: what lies above the 32 bytes becomes 0, else only the lower 16 are set and
  *	all above is kept. The last thing that an instruction does
+ * @load_segment: ES, DS, FS or GS, by the rules of MOV. The last thing that an instruction does
  */
 struct tpz_emulate_ops {
 	int (*read)(struct tpz_emulation *e, const struct tpz_place *place, void *to);
@@ -47,6 +48,8 @@ struct tpz_emulate_ops {
 	int (*branch)(struct tpz_emulation *e, u64 rip);
 	void (*get_vector)(struct tpz_emulation *e, unsigned int reg, u8 value[TPZ_VECTOR_BYTES]);
 	void (*set_vector)(struct tpz_emulation *e, unsigned int reg, const u8 value[TPZ_VECTOR_BYTES], bool whole);
+	u16 (*get_segment)(struct tpz_emulation *e, unsigned int seg);
+	int (*load_segment)(struct tpz_emulation *e, unsigned int seg, u16 selector);
 };
 
 /**

@@ -144,6 +144,9 @@ struct tpz_code {
  */
 int tpz_decode_at_rip(struct tpz_vcpu *v, struct tpz_insn *insn, struct tpz_code *code, struct tpz_hole *hole);
 
+/* dtable.c: 0; -EFAULT: the guest's own fault is queued; -ENXIO: @hole. ES, DS, FS, GS */
+int tpz_load_data_segment(struct tpz_vcpu *v, unsigned int seg, u16 selector, struct tpz_hole *hole);
+
 /* insn.c: TPZ_EXIT_MEMORY for @hole, where tpz_mem_fault() answered @why */
 struct tpz_run *tpz_report_memory(struct tpz_vcpu *v, const struct tpz_hole *hole, int why);
 

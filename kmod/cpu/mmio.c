@@ -227,7 +227,27 @@ static void set_vector(struct tpz_emulation *e, unsigned int reg, const u8 value
 	tpz_fpu_set_vector(vcpu_of(e), reg, value, whole);
 }
 
-static const struct tpz_emulate_ops ops = { read, write, branch, get_vector, set_vector };
+static u16 get_segment(struct tpz_emulation *e, unsigned int seg)
+{
+	return tpz_seg(vcpu_of(e), seg)->selector;
+}
+
+static int load_segment(struct tpz_emulation *e, unsigned int seg, u16 selector)
+{
+	struct tpz_vcpu *v = vcpu_of(e);
+
+	return tpz_load_data_segment(v, seg, selector, &v->processor->mmio.hole);
+}
+
+static const struct tpz_emulate_ops ops = {
+	.read = read,
+	.write = write,
+	.branch = branch,
+	.get_vector = get_vector,
+	.set_vector = set_vector,
+	.get_segment = get_segment,
+	.load_segment = load_segment,
+};
 
 /* ---- the instruction */
 

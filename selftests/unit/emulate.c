@@ -50,6 +50,8 @@
 #define NEEDS_W		(1u << 16)
 #define VEX_128		(1u << 17)
 #define STACK		(1u << 18)
+#define MOVBE		(1u << 20)
+#define SHIFT		(1u << 19)	/* by less than the operand's width, so that CF is defined */
 
 struct template {
 	const char *name;
@@ -71,6 +73,18 @@ struct template {
 	T(name " Ev,Iz", op / 8, IMMZ | (lock), undefined, 0x81),		\
 	T(name " Ev,Ib", op / 8, IMM8 | (lock), undefined, 0x83)
 #define BITS	(OF | SF | AF | PF)
+#define PRODUCT	(SF | ZF | AF | PF)
+#define SHIFTS(name, digit, undefined)								\
+	T(name " Eb,1", digit, BYTE, undefined, 0xd0), T(name " Ev,1", digit, 0, undefined, 0xd1),	\
+	T(name " Eb,Ib", digit, BYTE | IMM8 | SHIFT, (undefined) | OF, 0xc0),				\
+	T(name " Ev,Ib", digit, IMM8 | SHIFT, (undefined) | OF, 0xc1),					\
+	T(name " Eb,CL", digit, BYTE | SHIFT, (undefined) | OF, 0xd2),					\
+	T(name " Ev,CL", digit, SHIFT, (undefined) | OF, 0xd3)
+#define CONDITIONS(X, op)									\
+	X(op), X(op + 1), X(op + 2), X(op + 3), X(op + 4), X(op + 5), X(op + 6), X(op + 7),		\
+	X(op + 8), X(op + 9), X(op + 10), X(op + 11), X(op + 12), X(op + 13), X(op + 14), X(op + 15)
+#define CMOV(op)	T("CMOVcc Gv,Ev", -1, 0, 0, 0x0f, op)
+#define SETCC(op)	T("SETcc Eb", 0, BYTE, 0, 0x0f, op)
 
 static const struct template templates[] = {
 	T("MOV Eb,Gb", -1, BYTE, 0, 0x88), T("MOV Ev,Gv", -1, 0, 0, 0x89),
@@ -81,6 +95,17 @@ static const struct template templates[] = {
 	T("MOVZX Gv,Eb", -1, 0, 0, 0x0f, 0xb6), T("MOVZX Gv,Ew", -1, 0, 0, 0x0f, 0xb7),
 	T("MOVSX Gv,Eb", -1, 0, 0, 0x0f, 0xbe), T("MOVSX Gv,Ew", -1, 0, 0, 0x0f, 0xbf),
 	T("MOVSXD Gv,Ed", -1, NO_66, 0, 0x63),
+	T("MOV Ew,ES", 0, 0, 0, 0x8c), T("MOV Ew,CS", 1, 0, 0, 0x8c), T("MOV Ew,SS", 2, 0, 0, 0x8c),
+	T("MOV Ew,DS", 3, 0, 0, 0x8c), T("MOV Ew,FS", 4, 0, 0, 0x8c), T("MOV Ew,GS", 5, 0, 0, 0x8c),
+	T("MOVNTI", -1, NO_66, 0, 0x0f, 0xc3),
+	T("MOVBE Gv,Ev", -1, MOVBE, 0, 0x0f, 0x38, 0xf0), T("MOVBE Ev,Gv", -1, MOVBE, 0, 0x0f, 0x38, 0xf1),
+	CONDITIONS(CMOV, 0x40), CONDITIONS(SETCC, 0x90),
+	SHIFTS("ROL", 0, 0), SHIFTS("ROR", 1, 0), SHIFTS("RCL", 2, 0), SHIFTS("RCR", 3, 0),
+	SHIFTS("SHL", 4, AF), SHIFTS("SHR", 5, AF), SHIFTS("SAL", 6, AF), SHIFTS("SAR", 7, AF),
+	T("MUL Eb", 4, BYTE, PRODUCT, 0xf6), T("MUL Ev", 4, 0, PRODUCT, 0xf7),
+	T("IMUL Eb", 5, BYTE, PRODUCT, 0xf6), T("IMUL Ev", 5, 0, PRODUCT, 0xf7),
+	T("IMUL Gv,Ev", -1, 0, PRODUCT, 0x0f, 0xaf),
+	T("IMUL Gv,Ev,Iz", -1, IMMZ, PRODUCT, 0x69), T("IMUL Gv,Ev,Ib", -1, IMM8, PRODUCT, 0x6b),
 	ALU("ADD", 0x00, 0, RELEASED), ALU("OR", 0x08, AF, RELEASED), ALU("ADC", 0x10, 0, RELEASED),
 	ALU("SBB", 0x18, 0, RELEASED), ALU("AND", 0x20, AF, RELEASED), ALU("SUB", 0x28, 0, RELEASED),
 	ALU("XOR", 0x30, AF, RELEASED), ALU("CMP", 0x38, 0, 0),
@@ -181,7 +206,7 @@ struct arena {
 
 static u8 *insn_at;		/* 16 bytes for the instruction and 5 for what follows it */
 static void (*native)(void), (*native_vectors)(void);
-static bool have_avx;
+static bool have_avx, have_movbe;
 
 static u8 *emit(u8 *at, const void *bytes, unsigned int count)
 {
@@ -247,11 +272,20 @@ static u8 *emit_leave(u8 *at, bool vectors)
 
 static u8 *leave[2];		/* without and with vectors */
 
+static bool cpu_has_movbe(void)
+{
+	unsigned int eax = 1, ebx, ecx = 0, edx;
+
+	asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return ecx >> 22 & 1;
+}
+
 static void build_machine(void)
 {
 	u8 *at;
 
 	have_avx = __builtin_cpu_supports("avx");
+	have_movbe = cpu_has_movbe();
 	arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	CHECK(arena != MAP_FAILED);
 	insn_at = arena->code + 2048;
@@ -473,6 +507,10 @@ static void make_trial(struct trial *trial, const struct template *t)
 		return;
 	}
 	trial->place = random_place(trial, 32);
+	if (flags & SHIFT) {		/* RCX is the count: not an address, too */
+		trial->before.gpr[TPZ_RCX] = (trial->before.gpr[TPZ_RCX] & ~0xffULL) | below(8 * bytes);
+		avoid = TPZ_RCX;
+	}
 	if (flags & OFFSET) {
 		put(trial, trial->place, 8);
 	} else if (flags & NO_MODRM) {
@@ -488,7 +526,7 @@ static void make_trial(struct trial *trial, const struct template *t)
 			trial->before.gpr[reg] = tpz_merge(random64(), (s64)(s16)(below(12000) - 6000), bytes);
 		pick_operand(trial, reg, x, b, address_32, avoid, immediate);
 	}
-	put(trial, operand(), immediate);
+	put(trial, flags & SHIFT ? below(8 * bytes) : operand(), immediate);
 	make_operands(trial, bytes);
 	if (flags & BRANCH) {
 		u64 target = (uintptr_t)insn_at + 32;
@@ -545,7 +583,28 @@ static void set_copy(struct tpz_emulation *e, unsigned int reg, const u8 value[T
 	memcpy(((struct emulated *)e)->vectors->ymm[reg], value, whole ? 32 : 16);
 }
 
-static const struct tpz_emulate_ops copy_ops = { read_copy, write_copy, any_branch, get_copy, set_copy };
+static u16 own_segment(struct tpz_emulation *e, unsigned int seg)
+{
+	u16 selectors[6];
+
+	asm volatile("mov %%es, %0; mov %%cs, %1; mov %%ss, %2; mov %%ds, %3; mov %%fs, %4; mov %%gs, %5" :
+		     "=m"(selectors[0]), "=m"(selectors[1]), "=m"(selectors[2]), "=m"(selectors[3]), "=m"(selectors[4]),
+		     "=m"(selectors[5]));
+	return selectors[seg];
+}
+
+static unsigned int loaded_segment, loaded_selector;
+
+static int note_segment(struct tpz_emulation *e, unsigned int seg, u16 selector)
+{
+	loaded_segment = seg;
+	loaded_selector = selector;
+	return 0;
+}
+
+static const struct tpz_emulate_ops copy_ops = {
+	read_copy, write_copy, any_branch, get_copy, set_copy, own_segment, note_segment,
+};
 
 static int emulate(const struct trial *trial, struct machine_state *s, u8 *data, u64 *rip, unsigned int *bad)
 {
@@ -628,7 +687,7 @@ static void as_the_cpu(void)
 
 	build_machine();
 	for (const struct template *t = templates; t < templates + ARRAY_SIZE(templates); t++) {
-		if ((t->flags & VEX) && !have_avx)
+		if (((t->flags & VEX) && !have_avx) || ((t->flags & MOVBE) && !have_movbe))
 			continue;
 		kinds++;
 		for (unsigned int round = 0; round < ROUNDS; round++) {
@@ -677,7 +736,7 @@ static int emulate_code(const u8 *code, unsigned int count, enum tpz_decode_mode
 static void unknown_instructions(void)
 {
 	static const struct { const char *text; u8 bytes[6]; u8 count; } unknown[] = {
-		{ "MUL", { 0xf7, 0x20 }, 2 }, { "DIV", { 0xf7, 0x30 }, 2 }, { "SHL", { 0xd1, 0x20 }, 2 },
+		{ "DIV", { 0xf7, 0x30 }, 2 }, { "IDIV", { 0xf6, 0x38 }, 2 }, { "SHLD", { 0x0f, 0xa5, 0x00 }, 3 },
 		{ "CALL far", { 0xff, 0x18 }, 2 }, { "JMP far", { 0xff, 0x28 }, 2 }, { "FLD", { 0xd9, 0x00 }, 2 },
 		{ "ADDPS", { 0x0f, 0x58, 0x00 }, 3 }, { "MOV SS", { 0x8e, 0x10 }, 2 }, { "IRET", { 0xcf }, 1 },
 		{ "MOVQ MMX", { 0x0f, 0x6f, 0x00 }, 3 }, { "VADDPS", { 0xc5, 0xfc, 0x58, 0x00 }, 4 },
@@ -706,7 +765,7 @@ static int see_place(struct tpz_emulation *e, const struct tpz_place *place, con
 /* 16-bit code and stacks of 16 bits: what wraps, and what is kept */
 static void sixteen_bits(void)
 {
-	static const struct tpz_emulate_ops ops = { read_copy, see_place, any_branch, get_copy, set_copy };
+	static const struct tpz_emulate_ops ops = { .read = read_copy, .write = see_place };
 	static const u8 push[] = { 0x50 }, stosw[] = { 0xf3, 0xab }, mov[] = { 0x89, 0x40, 0x10 };
 	struct tpz_insn insn;
 	struct tpz_emulation e = { .insn = &insn, .ops = &ops, .stack_bytes = 2, .gpr = { [TPZ_RSP] = 0x12340000 } };
@@ -736,9 +795,29 @@ static void sixteen_bits(void)
 	CHECK_EQ(seen_place.addr_bytes, 2);
 }
 
+/* MOV to a segment register: 16 bits are read, and what they mean is the caller's affair */
+static void segments(void)
+{
+	static const u8 digits[] = { TPZ_ES, TPZ_DS, TPZ_FS, TPZ_GS };
+	u8 data[8] = { 0x34, 0x12, 0x78, 0x56 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(digits); i++) {
+		const u8 code[] = { 0x48, 0x8e, digits[i] << 3 | 6 };
+		struct emulated m = { .e = { .rip = 0x1000, .stack_bytes = 8 }, .data = data };
+
+		m.e.gpr[TPZ_RSI] = (uintptr_t)arena->data;
+		CHECK_EQ(emulate_code(code, sizeof(code), TPZ_DECODE_64, &m), 0);
+		CHECK_EQ(loaded_segment, digits[i]);
+		CHECK_EQ(loaded_selector, 0x1234);
+		CHECK_EQ(m.bad, 0);
+		CHECK_EQ(m.e.rip, 0x1003);
+	}
+}
+
 static const struct ktap_case cases[] = {
 	{ "as the CPU of this machine", as_the_cpu },
 	{ "unknown instructions are left alone", unknown_instructions },
 	{ "16-bit code and stacks", sixteen_bits },
+	{ "segment registers", segments },
 };
 KTAP_MAIN(cases)
