@@ -286,6 +286,23 @@ static void across_pages(void)
 	}
 }
 
+/* REP over the border, up and down, with an item that lies on it or none */
+static void repeated_across_pages(void)
+{
+	static const __u64 offsets[] = { PAGE - 6, PAGE - 4, PAGE + 3, PAGE + 4 };
+	struct vcpu *vcpu = vm_with_vcpu();
+
+	for (const struct form *f = forms; f < forms + ARRAY_SIZE(forms); f++) {
+		if (!(f->flags & REPEATS))
+			continue;
+		for (unsigned int i = 0; i < ARRAY_SIZE(offsets); i++) {
+			same_as_on_memory(vcpu, f, offsets[i]);
+			CHECK_THAT(device.read_bytes == (f->flags & LOADS ? 5 * f->bytes : 0) &&
+				   device.written_bytes == (f->flags & STORES ? 5 * f->bytes : 0), "%s: bytes", f->name);
+		}
+	}
+}
+
 /* One page is memory: the launcher hears of the other alone */
 static void half_of_it_memory(void)
 {
@@ -791,6 +808,7 @@ static void in_32_bit_modes(void)
 static const struct ktap_case cases[] = {
 	{ "each form, as on memory", each_form },
 	{ "across pages", across_pages },
+	{ "repeated across pages", repeated_across_pages },
 	{ "half of it memory", half_of_it_memory },
 	{ "branches through it", branches },
 	{ "what is not known goes up with its bytes", what_is_not_known },
