@@ -27,11 +27,12 @@ disk_sum=$(md5sum </tmp/disk | cut -d' ' -f1)
 # The PCI bus by ACPI, with MSI-X off: interrupts come by the lines that _PRT tells
 mkdir -p /run
 boot --name power --disk /tmp/disk --append "$APPEND pci=nomsi"
-check "ACPI complains of nothing" answers 0 complaints \
-	'dmesg >/log; grep -iE "acpi|pci|pnp|mmconfig" /log | grep -ciE "error|warn|fail|bug|invalid|firmware info"'
+type_in 'dmesg >/log'
+check "ACPI complains of nothing" answers none complaints \
+	'grep -iE "acpi|pci|pnp|mmconfig" /log | grep -iE "error|warn|fail|bug:|invalid|firmware info" || echo none'
 check "it knows how to switch off" answers 1 s5 'grep -c "supports S0 S5" /log'
-check "PCI configuration space is mapped" answers "1 4096" ecam \
-	'grep -ci "mmconfig.* reserved in .*acpi motherboard" /log; stat -c %s /sys/bus/pci/devices/0000:00:00.0/config'
+check "PCI configuration space is mapped" answers "reserved 4096" ecam \
+	'grep -qiE "(mmconfig|ecam).* reserved (in|as)" /log && echo reserved; stat -c %s /sys/bus/pci/devices/0000:00:00.0/config'
 check "the bus has the windows told" answers "2" windows \
 	'grep -cE "root bus resource .(io +0x1000-0xffff|mem 0xd0000000-0xdfffffff)" /log'
 check "the disk's driver loads" answers "0 0" loaded 'modprobe virtio_pci; a=$?; modprobe virtio_blk; echo $a $?'

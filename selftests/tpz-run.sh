@@ -94,7 +94,7 @@ done
 
 # names and the control socket, which the confined launcher serves
 mkdir -p /run
-echo '/* options */ { "kernel": "/guest/hello", "protocol": "pvh", "module": "/tmp/module", "append": "one", "memory": "64M" }' >/tmp/conf
+echo '/* options */ { "kernel": "/guest/hello", "protocol": "pvh", "module": "/tmp/module", "append": "one", "memory": "160M" }' >/tmp/conf
 check "options from a file" ends 65 --config /tmp/conf
 check "the command line wins" ends 4 --config /tmp/conf --append reset
 check "an option that is none" ends 2 --config /dev/null /guest/hello
