@@ -271,7 +271,8 @@ static void many_runs(void)
 	CHECK_GE(*answers, RUNS / 100);		/* it got through to the disk */
 	CHECK_GE(*p9_answers, RUNS / 1000);
 	CHECK_GE(*printed, RUNS / 100);
-	ktap_diag("%lu runs, %lu answers by the disk, %lu by the share, %lu bytes to the console", *runs, *answers, *p9_answers, *printed);
+	ktap_diag("%lu runs, %lu answers by the disk, %lu by the share, %lu bytes to the console", *runs, *answers,
+		  *p9_answers, *printed);
 }
 
 static const struct ktap_case cases[] = {
