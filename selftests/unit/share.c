@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A shared folder's file server in its namespace: the real diod, told by 9P messages what a hostile guest might tell it.
+ * A shared folder's file server in its namespace: the real diod, told by 9P messages what a hostile guest might say.
  */
 #include "../lib/ktap.c"
 

@@ -290,7 +290,7 @@ static void slow_server(void)
 		buffer(DATA + ROOM, 0x100, VRING_DESC_F_WRITE);
 		put_message(ram + DATA, ROOM - 16, 50, i);
 		offer(0, 2 * i);
-		for (int wait = 0; i < 3 && !__atomic_load_n(&p9.request[i].sent, __ATOMIC_RELAXED) && wait < 5000; wait++)
+		for (int ms = 0; i < 3 && !__atomic_load_n(&p9.request[i].sent, __ATOMIC_RELAXED) && ms < 5000; ms++)
 			usleep(1000);
 	}
 	for (unsigned int i = 0; i < 3; i++) {

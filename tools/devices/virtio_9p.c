@@ -99,7 +99,7 @@ static int take_request(struct virtio_9p *p9, struct virtq *ring, struct p9_requ
 
 	if (chain->read_bytes < HEADER_BYTES || chain->write_bytes < HEADER_BYTES)
 		return virtq_break(ring, "a request without a message, or without room for an answer");
-	p9->out_bytes = virtq_read(chain, 0, p9->out, chain->read_bytes < sizeof(p9->out) ? chain->read_bytes : sizeof(p9->out));
+	p9->out_bytes = virtq_read(chain, 0, p9->out, sizeof(p9->out));
 	if (message_bytes(p9->out) < HEADER_BYTES || message_bytes(p9->out) > p9->out_bytes)
 		return virtq_break(ring, "a message is longer than its buffers, or too long, or too short");
 	p9->out_bytes = message_bytes(p9->out);

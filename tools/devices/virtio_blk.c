@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The virtio block device, straight between the guest's memory and the file: (i) requests that the queue's thread carries out
- * itself, (ii) those that it only begins, by io_uring, (iii) queues.
+ * The virtio block device, straight between the guest's memory and the file: (i) requests that the queue's thread
+ * carries out itself, (ii) those that it only begins, by io_uring, (iii) queues.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -181,7 +181,8 @@ static uint8_t result_of(struct virtio_blk *blk, const struct blk_request *reque
 		return result ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
 	if (result >= 0 && (uint64_t)result == request->bytes)
 		return VIRTIO_BLK_S_OK;
-	return transfer(blk, &request->chain, request->operation == DISK_READ, request->sector, result > 0 ? result : 0);
+	return transfer(blk, &request->chain, request->operation == DISK_READ, request->sector,
+			result > 0 ? result : 0);
 }
 
 static void take_ended(struct virtio_blk *blk, unsigned int index)

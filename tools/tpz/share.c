@@ -85,6 +85,8 @@ static void place_mount(int fd, const char *name)
 
 static void place_programs(void)
 {
+	const unsigned long long attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+
 	for (size_t i = 0; i < sizeof(program_folders) / sizeof(program_folders[0]); i++) {
 		const char *name = program_folders[i];
 		char target[256];
@@ -96,7 +98,7 @@ static void place_programs(void)
 			if (symlink(target, name + 1))
 				err(STATUS_CANNOT, "--share: %s", name);
 		} else if (!stat(name, &status)) {
-			place_mount(copy_mount(name, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV), name + 1);
+			place_mount(copy_mount(name, attributes), name + 1);
 		}
 	}
 }
@@ -185,7 +187,8 @@ static void build(const char *name, bool readonly, int server, int control)
 		err(STATUS_CANNOT, "/dev/null");
 	enter_namespaces();
 	build_root(name, readonly);
-	pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);	/* tpz's child, as this one is */
+	/* tpz's child, as this one is */
+	pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (!pid)
 		run_server(program, server, null, tpz);
 	close(server);			/* so that its end is seen */
@@ -200,7 +203,9 @@ static void build(const char *name, bool readonly, int server, int control)
 /* The version's agreement shows that the server runs; the guest's driver asks anew */
 static bool greet(int fd)
 {
-	static const uint8_t ask[] = { 21, 0, 0, 0, 100, 0xff, 0xff, 0, 0x20, 0, 0, 8, 0, '9', 'P', '2', '0', '0', '0', '.', 'L' };
+	static const uint8_t ask[] = {
+		21, 0, 0, 0, 100, 0xff, 0xff, 0, 0x20, 0, 0, 8, 0, '9', 'P', '2', '0', '0', '0', '.', 'L',
+	};
 	uint8_t answer[sizeof(ask)];
 	size_t bytes = 0;
 
