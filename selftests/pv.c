@@ -511,10 +511,7 @@ static GUEST __u32 shooter(void)
 		*PTE = page | (*PTE & 0xfff);
 		shoot();
 	}
-	done = true;
-	acks = 0;
-	wrmsr(APIC_ICR, TO_OTHERS | VECTOR);
-	wait_until(&acks, 1 + sleepers);
+	dismiss();
 	return 0;
 }
 
