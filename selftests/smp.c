@@ -28,22 +28,11 @@ static volatile __u32 ready;		/* vCPUs that are where the case wants them */
 static volatile bool done;
 static volatile __u32 got[MAX];
 
-static GUEST void add(volatile __u32 *value)
-{
-	__atomic_fetch_add(value, 1, __ATOMIC_SEQ_CST);
-}
-
 static GUEST void note(struct guest_frame *frame)
 {
 	add(&got[rdmsr(APIC_ID) % MAX]);
 	if (frame->vector != 2)
 		wrmsr(APIC_EOI, 0);
-}
-
-static GUEST void wait_until(volatile __u32 *value, __u32 least)
-{
-	while (*value < least)
-		window();
 }
 
 /* Sleeps but for interrupts, until the case is over */

@@ -495,12 +495,6 @@ static GUEST void dismiss(void)
 	send(0, TO_OTHERS | VECTOR);
 }
 
-static inline void wait_until(volatile __u32 *counter, __u32 least)
-{
-	while (*counter < least)
-		window();
-}
-
 struct message {
 	__u32 model;		/* 0: any */
 	__u8 destination;

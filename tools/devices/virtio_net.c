@@ -105,7 +105,7 @@ undo:
 	return ret;
 }
 
-static void receive(struct virtio_net *net)
+static void receive_frames(struct virtio_net *net)
 {
 	struct virtio_queue *queue = &net->virtio.queue[RECEIVE];
 
@@ -142,7 +142,7 @@ static bool send_frame(struct virtio_net *net, const struct virtq_chain *chain)
 	return true;	/* others are this frame's fault, or a tap that is down */
 }
 
-static void transmit(struct virtio_net *net)
+static void send_frames(struct virtio_net *net)
 {
 	struct virtio_queue *queue = &net->virtio.queue[TRANSMIT];
 	struct virtq *ring = &queue->ring;
@@ -170,9 +170,9 @@ static void process_frames(struct virtio_device *device, unsigned int index)
 	struct virtio_net *net = (struct virtio_net *)device;
 
 	if (index == RECEIVE)
-		receive(net);
+		receive_frames(net);
 	else
-		transmit(net);
+		send_frames(net);
 }
 
 /* ------------------------------------------------------------------ building */
