@@ -75,7 +75,7 @@ static const struct known known[] = {
 	{ 0xc0000100, 0xc0000102, false, 0, false },		/* FS, GS, KERNEL_GS base */
 	{ 0xc0000103, 0xc0000103, false, 0, false },		/* TSC_AUX */
 	{ 0x4b564d00, 0x4b564d01, false, TPZ_DEVICE_KVMCLOCK, false },
-	{ 0x4b564d03, 0x4b564d03, false, TPZ_DEVICE_KVMCLOCK, false },
+	{ 0x4b564d03, 0x4b564d04, false, TPZ_DEVICE_KVMCLOCK, false },
 };
 
 /* Of AMD's alone, in order too: what stock systems read there without a net. Reset values, which may be written again */

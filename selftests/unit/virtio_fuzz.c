@@ -226,7 +226,7 @@ static void step(const uint8_t *op)
 		memcpy(ram + ((op[1] | op[2] << 8) % (RAM - 8)), op + 3, 1 + op[0] / 8 % 5);
 		break;
 	case 5:
-		offer(op[1] & 1, op[2], op[3], op[4] & 1);
+		offer(op[1] & 1, op[2], op[3], !(op[4] & 3));
 		break;
 	case 6:
 		if (op[1] & 1)
