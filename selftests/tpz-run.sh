@@ -87,7 +87,6 @@ check "a topology of another number" ends 2 --cpus 4,sockets=3 /guest/hello
 check "an image that is none" ends 2 /tmp/module
 
 # names and the control socket, which the confined launcher serves
-mkdir -p /run
 echo '/* options */ { "kernel": "/guest/hello", "protocol": "pvh", "module": "/tmp/module", "append": "one", "memory": "160M" }' >/tmp/conf
 check "options from a file" ends 65 --config /tmp/conf
 check "the command line wins" ends 4 --config /tmp/conf --append reset
