@@ -25,7 +25,6 @@ dd if=/dev/urandom of=/tmp/disk bs=64k count=16 2>/dev/null
 disk_sum=$(md5sum </tmp/disk | cut -d' ' -f1)
 
 # The PCI bus by ACPI, with MSI-X off: interrupts come by the lines that _PRT tells
-mkdir -p /run
 boot --name power --disk /tmp/disk --append "$APPEND pci=nomsi"
 type_in 'dmesg >/log'
 check "ACPI complains of nothing" answers none complaints \

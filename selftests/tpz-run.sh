@@ -93,7 +93,6 @@ for list in 1-0 0, x; do
 done
 
 # names and the control socket, which the confined launcher serves
-mkdir -p /run
 echo '/* options */ { "kernel": "/guest/hello", "protocol": "pvh", "module": "/tmp/module", "append": "one", "memory": "160M" }' >/tmp/conf
 check "options from a file" ends 65 --config /tmp/conf
 check "the command line wins" ends 4 --config /tmp/conf --append reset
