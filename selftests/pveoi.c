@@ -460,13 +460,13 @@ static void memory_comes_and_goes(void)
 
 	done = false;
 	guest_on(LOW, take);
-	vcpu_start(vcpu, MODE_LONG, RING0, one_by_one, 20 * ROUNDS);
+	vcpu_start(vcpu, MODE_LONG, RING0, one_by_one, 3 * ROUNDS);
 	CHECK_EQ(pthread_create(&thread, NULL, drop_pages, (void *)((uintptr_t)vm_host(vcpu->vm, FLAG_GPA) & -PAGE)), 0);
 	CHECK_EQ(vcpu_finish(vcpu), 0);
 	done = true;
 	pthread_join(thread, NULL);
-	CHECK_EQ(taken[LOW], 20 * ROUNDS);
-	CHECK_EQ(by_flag + by_register, 20 * ROUNDS);
+	CHECK_EQ(taken[LOW], 3 * ROUNDS);
+	CHECK_EQ(by_flag + by_register, 3 * ROUNDS);
 	CHECK_GT(by_flag, 0);
 	ktap_diag("by flag %u, by register %u", by_flag, by_register);
 }
