@@ -358,6 +358,28 @@ static void smep(void)
 
 enum second { ABSENT, NO_EXECUTE };
 
+static GUEST __u32 read_cr2(__u64 unused)
+{
+	(void)unused;
+	return READ_REGISTER(cr2);
+}
+
+/* Bochs's Ryzen does not (lab.md): a #PF that the module delivers, and not the CPU, comes with a foreign CR2 there */
+static bool entries_load_cr2(void)
+{
+	struct vcpu *vcpu = vm_with_vcpu();
+	struct tpz_state state = vcpu_start_state(vcpu, MODE_LONG, RING0, (uintptr_t)read_cr2, 0);
+	__u32 seen;
+
+	state.control.cr2 = 0x5a5a5a5a;
+	vcpu_set(vcpu, &state);
+	seen = vcpu_finish(vcpu);
+	vm_close(vcpu->vm);
+	return seen == 0x5a5a5a5a;
+}
+
+static bool check_cr2;		/* of what the module delivers */
+
 /* The first byte ends a page; the second page is taken away in the guest's own tables */
 static void across(const struct insn *insn, enum second how, bool stale)
 {
@@ -384,7 +406,8 @@ static void across(const struct insn *insn, enum second how, bool stale)
 			CHECK_EQ(fault.cr2, linear + length);
 		} else {
 			CHECK_EQ(fault.rip, linear);
-			CHECK_EQ(fault.cr2, CODE + PAGE);
+			if (!stale || check_cr2)
+				CHECK_EQ(fault.cr2, CODE + PAGE);
 		}
 		CHECK_EQ(fault.error, how == ABSENT ? 16 : 16 | 1);
 	}
@@ -406,12 +429,15 @@ static void across_the_edge(void)
 
 static void across_the_edge_stale(void)
 {
+	check_cr2 = entries_load_cr2();
 	for (unsigned int n = 0; n < ARRAY_SIZE(insns); n++) {
 		if (insns[n].length < 2)
 			continue;
 		across(&insns[n], ABSENT, true);
 		across(&insns[n], NO_EXECUTE, true);
 	}
+	if (!check_cr2)
+		SKIP("all but CR2 is right: a VM entry does not load it here");
 }
 
 /* The second page is in no slot: the launcher hears of the fetch, puts memory there, and the guest goes on */

@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,6 +168,17 @@ static void swap_shared(void)
 	swapping((struct swap_case){ 10 << 20, MADV_NORMAL, true });
 }
 
+/* MADV_PAGEOUT spares a page that was in use since the host last looked; since Linux 6.9 it does not look */
+static bool pageout_looks(void)
+{
+	struct utsname name;
+	int major, minor;
+
+	CHECK_SYS(uname(&name));
+	CHECK_EQ(sscanf(name.release, "%d.%d", &major, &minor), 2);
+	return major < 6 || (major == 6 && minor < 9);
+}
+
 /* Pages are driven out again and again while the guest works on them */
 static void pageout_child(void *arg)
 {
@@ -184,11 +196,12 @@ static void pageout_child(void *arg)
 	work.pages = bytes / PAGE;
 	for (__u64 generation = 1; generation <= 6; generation++) {
 		CHECK_EQ(run_guest(vcpu, guest_fill, generation), 1);
-		/* What the guest has touched since the host last looked stays; a second look finds it idle */
+		/* Where the host looks, it learns of the guest's use from us: a second look finds the pages idle */
 		for (tries = 0; tries < 4 && meters.vm->notifier_zaps < zaps + work.pages / 2; tries++)
 			CHECK_SYS(madvise(memory, bytes, MADV_PAGEOUT));
 		CHECK_GE(meters.vm->notifier_zaps, zaps + work.pages / 2);
-		CHECK_GT(tries, 1);
+		if (pageout_looks())
+			CHECK_GT(tries, 1);
 		zaps = meters.vm->notifier_zaps;
 		if (generation & 1)
 			CHECK_EQ(run_guest(vcpu, guest_verify, generation), 1);

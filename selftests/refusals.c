@@ -80,8 +80,8 @@ static void an_unknown_parameter_value(void)
 /* ------------------------------------------------------------------ KVM */
 
 /*
- * KVM's modules take an emulator a minute to load, so kvm itself stays once it is there; only the vendor's part comes
- * and goes.
+ * KVM's modules take an emulator up to a minute and a half to load, so kvm itself stays once it is there; only the
+ * vendor's part comes and goes.
  */
 struct vendor {
 	const char *insert, *remove;
@@ -136,6 +136,7 @@ static void remove_kvm(void *unused)
 
 static bool load_kvm(void)
 {
+	ktap_timeout(300);
 	ktap_defer(remove_kvm, NULL);
 	return !system(vendor()->insert);
 }

@@ -210,7 +210,6 @@ class BackportsKernel(Kernel):
         binary = self.suite.remembered(("binary", self.release), lambda: self.binary(self.release, set(self.suite.names())))
         root = self.suite.fetch([f"linux-modules-{self.release}", binary, f"linux-base-{self.release}"])
         if not (root / "lib").exists():
-            run("find", root, "-name", "*.ko.xz", "-exec", "unxz", "{}", "+")      # busybox's modprobe cannot
             (root / "lib").symlink_to("usr/lib")
         return self.resolve_modules(root)
 
