@@ -112,7 +112,7 @@ static const struct {
 	[TPZ_EXIT_ENTRY_FAILED]		= { NULL, on_entry_failed },
 	[TPZ_EXIT_MWAIT]		= { tpz_on_ud_insn },
 	[TPZ_EXIT_MONITOR]		= { tpz_on_ud_insn },
-	[TPZ_EXIT_PAUSE]		= { NULL, tpz_on_pause },
+	[TPZ_EXIT_PAUSE]		= { tpz_on_pause_fast, tpz_on_pause },
 	[TPZ_EXIT_DT_ACCESS]		= { NULL, tpz_on_dt_access },
 	[TPZ_EXIT_NPF]			= { NULL, tpz_on_npf },
 	[TPZ_EXIT_NPF_MISCONFIG]	= { NULL, on_npf_misconfig },

@@ -81,7 +81,7 @@ static bool hypercall(struct tpz_vcpu *v, u64 nr, bool may_sleep, long *answer)
 			*answer = send_ipi(v);
 		break;
 	case KVM_HC_KICK_CPU:
-		if (tpz_pv_has(v, KVM_FEATURE_PV_UNHALT))
+		if (v->vm->devices & TPZ_DEVICE_LAPIC && v->vm->devices & TPZ_DEVICE_KVMCLOCK)
 			*answer = kick(v);
 		break;
 	case KVM_HC_SCHED_YIELD:

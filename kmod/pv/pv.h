@@ -59,6 +59,7 @@ bool tpz_eoi_valid(const struct tpz_vcpu *v, u64 msr);	/* in a state that user s
  */
 bool tpz_yield_to(struct tpz_vcpu *v, struct tpz_vcpu *to);
 
+TPZ_HANDLER(tpz_on_pause_fast);
 TPZ_HANDLER(tpz_on_pause);		/* slow: a vCPU that spins yields */
 
 /* ---- hypercall.c: unknown numbers answer -ENOSYS (KVM's -1000), CPL > 0: -EPERM */

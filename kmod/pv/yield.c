@@ -43,6 +43,21 @@ bool tpz_yield_to(struct tpz_vcpu *v, struct tpz_vcpu *to)
 	return gave;
 }
 
+static bool may_take(const struct tpz_vcpu *v, const struct tpz_vcpu *to)
+{
+	return to && to != v && READ_ONCE(to->waits_for_cpu);
+}
+
+static bool somebody_waits(struct tpz_vcpu *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < TPZ_MAX_VCPUS; i++)
+		if (may_take(v, READ_ONCE(v->vm->vcpu[i])))
+			return true;
+	return false;
+}
+
 /* To each in turn: nobody knows whom it spins for */
 static void yield_to_any(struct tpz_vcpu *v)
 {
@@ -53,7 +68,7 @@ static void yield_to_any(struct tpz_vcpu *v)
 	for (i = 1; i <= TPZ_MAX_VCPUS && tries; i++) {
 		struct tpz_vcpu *to = READ_ONCE(vm->vcpu[(turn + i) % TPZ_MAX_VCPUS]);
 
-		if (!to || to == v || !READ_ONCE(to->waits_for_cpu))
+		if (!may_take(v, to))
 			continue;
 		WRITE_ONCE(vm->yield_turn, to->id);
 		if (tpz_yield_to(v, to))
@@ -63,10 +78,17 @@ static void yield_to_any(struct tpz_vcpu *v)
 }
 
 /* Under TPZ_TRAP_PAUSE each PAUSE comes here, so that says nothing of spinning */
+TPZ_HANDLER(tpz_on_pause_fast)
+{
+	if (!(v->vm->traps & TPZ_TRAP_PAUSE) && somebody_waits(v))
+		return TPZ_SLOW;
+	tpz_skip_insn(v);
+	return TPZ_RESUME;
+}
+
 TPZ_HANDLER(tpz_on_pause)
 {
 	tpz_skip_insn(v);
-	if (!(v->vm->traps & TPZ_TRAP_PAUSE))
-		yield_to_any(v);
+	yield_to_any(v);
 	return TPZ_RESUME;
 }
