@@ -267,7 +267,11 @@ static int target(const uint8_t *data, size_t count)
 	start_all();
 	for (size_t i = 1; i + 8 <= count; i += 8)
 		step(data + i);
+	/* If the script has left the devices in order: a frame, a request to the disk and the share, and the server's answer */
 	arrive(100);
+	offer(0, 16, 0, 0);
+	turns();
+	play_server((const uint8_t[8]){ 0, 0xf0 });
 	turns();
 	if (runs) {
 		++*runs;
@@ -310,7 +314,7 @@ static void many_runs(void)
 	CHECK_THAT(!status, "libFuzzer ended with wait status %#x: its report is on stderr", status);
 	CHECK_GE(*runs, RUNS);
 	CHECK_GE(*answers, RUNS / 100);		/* it got through to the disk */
-	CHECK_GE(*p9_answers, 1);
+	CHECK_GE(*p9_answers, RUNS / 100);
 	CHECK_GE(*printed, RUNS / 100);
 	CHECK_GE(*received, RUNS / 100);
 	CHECK_GE(*sent, RUNS / 100);
