@@ -121,7 +121,7 @@ static __u64 entry(void)
 	return st.ioapic.redirection[PIN];
 }
 
-static void drive(__u32 level)
+static void drive_pin(__u32 level)
 {
 	struct tpz_irq_line irq = { .size = sizeof(irq), .line = PIN, .level = level };
 
@@ -130,8 +130,8 @@ static void drive(__u32 level)
 
 static void pulse(void)
 {
-	drive(1);
-	drive(0);
+	drive_pin(1);
+	drive_pin(0);
 }
 
 /* ------------------------------------------------------------------ lowest priority */
@@ -197,10 +197,10 @@ static void lowest_by_level(void)
 {
 	begin(0, 0, 0, 0);
 	program(TO(0x0f) | LOGICAL | LOWEST | LEVEL | VECTOR);
-	drive(1);
+	drive_pin(1);
 	for (unsigned int i = 0; i < MAX; i++)
 		wait_for(&got[i], 2);
-	drive(0);
+	drive_pin(0);
 	while (entry() & REMOTE_IRR && !ktap_failed())	/* its last receiver is not done */
 		usleep(1000);
 	end();

@@ -34,12 +34,14 @@ check "it writes and syncs 64 MiB" answers 0 written \
 	'head -c 64M /dev/urandom >/file; md5sum /file >/sum; sync /file /sum; echo $?'
 check "and reads them back from the disk" answers 0 read 'echo 3 >/proc/sys/vm/drop_caches; md5sum --check --status /sum; echo $?'
 type_in reboot
-check "it restarts" guest_ends 4
+end_guest
+check "it restarts" ended_with 4
 
 boot
 check "it boots again" within 900 said '^guest login: '
 check "root logs in" log_in
 check "the file is there" answers 0 kept 'md5sum --check --status /sum; echo $?'
 type_in poweroff
-check "it powers off" guest_ends 0
+end_guest
+check "it powers off" ended_with 0
 finish

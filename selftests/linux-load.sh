@@ -21,6 +21,7 @@ check "all four compute" answers "$ROUNDS $ROUNDS $ROUNDS $ROUNDS" computed \
 check "each had its time, and no lock-up, stall or lost clock is told of" answers "4 0" times \
 	'grep -c "^cpu[0-9] [1-9]" /proc/stat; dmesg | grep -cE "lockup|stall|unstable|hung|WARNING"'
 type_in 'report --end 0'
-check "the guest ends the run" guest_ends 1
+end_guest
+check "the guest ends the run" ended_with 1
 kill $LOAD
 finish

@@ -9,5 +9,6 @@ start_guest /guest/memtest86+x64.bin --memory 16M --append "console=ttyS0,115200
 check "it draws its screen" within 300 said 'Memtest86+ v'
 check "it tests all memory without an error" within 1700 said 'Pass complete, no errors'
 printf '\033' >&3
-check "Escape restarts the machine" guest_ends 4
+end_guest
+check "Escape restarts the machine" ended_with 4
 finish

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # For test scripts on the lab machine that talk to a Linux guest at its shell prompt: `. /lab/guest.sh` after ktap.sh.
+# start_guest runs it; its output is in $OUT, what it reads comes from descriptor 3.
+
+OUT=/tmp/guest.out
+IN=/tmp/guest.in
+PROMPT='guest# '
+
 # patient: an option for guests with several CPUs. One that waits for another one with interrupts off keeps Bochs's CPU for
 # good (lab.md): each PAUSE ends its stay.
 patient() {
 	tpz info | grep -q 'backend vmx' && echo '--trap pause'
 }
-
-# start_guest OPTIONS... runs it; its output is in $OUT, what it reads comes from descriptor 3.
-
-OUT=/tmp/guest.out
-IN=/tmp/guest.in
-PROMPT='guest# '
 
 # guest_initrd FILE: the demonstration's initramfs with this machine's stock modules
 guest_initrd() {
@@ -34,16 +34,15 @@ start_guest() {
 	TAIL=$!
 }
 
-# end_guest: after it has ended
+# end_guest: waits for its end. Not by check, whose command is no parent of the guest
 end_guest() {
 	exec 3>&-
 	wait $GUEST
 	kill $TAIL
 }
 
-# guest_ends STATUS: it ends, and tpz run with this status
-guest_ends() {
-	end_guest
+# ended_with STATUS: tpz run's, once end_guest has waited
+ended_with() {
 	said "^tpz run ended with status $1\$" || { tail -n 3 $OUT; return 1; }
 }
 
