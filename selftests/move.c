@@ -139,13 +139,6 @@ static GUEST __u32 live_through_it(void)
 	return 0;
 }
 
-static void drive(struct vm *vm, __u32 line, __u32 level)
-{
-	struct tpz_irq_line irq = { .size = sizeof(irq), .line = line, .level = level };
-
-	CHECK_SYS(ioctl(vm->fd, TPZ_IRQ_LINE, &irq));
-}
-
 /* Who drives lines is read first and set last: what comes meanwhile comes twice rather than never (abi.md) */
 static struct vcpu *move(struct vcpu *from)
 {
