@@ -280,6 +280,7 @@ struct tpz_vm {
 
 	struct mutex lock;		/* guards vCPU creation */
 	struct tpz_vcpu *vcpu[TPZ_MAX_VCPUS];	/* (l) set once, READ_ONCE by anyone */
+	u32 vcpus;			/* (l) how many of them; READ_ONCE by anyone */
 
 	bool dead;			/* (a) set once, READ_ONCE; why is complete before it */
 	atomic_t dying;			/* (a) who writes why */
@@ -362,6 +363,12 @@ DECLARE_PER_CPU(bool, tpz_cpu_on);	/* cpus.c writes it, on that CPU with interru
 static inline bool tpz_this_cpu_on(void)
 {
 	return __this_cpu_read(tpz_cpu_on);
+}
+
+/* tpz_has_others() - is there another vCPU that it may spin for? One that comes later is seen later */
+static inline bool tpz_has_others(const struct tpz_vcpu *v)
+{
+	return READ_ONCE(v->vm->vcpus) > 1;
 }
 
 /**

@@ -537,6 +537,7 @@ struct tpz_vcpu *tpz_vcpu_create(struct tpz_vm *vm, u32 id)
 	if (ret)
 		goto destroy;
 	WRITE_ONCE(vm->vcpu[id], v);
+	WRITE_ONCE(vm->vcpus, vm->vcpus + 1);
 	mutex_unlock(&vm->lock);
 	return v;
 

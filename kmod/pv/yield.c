@@ -48,16 +48,6 @@ static bool may_take(const struct tpz_vcpu *v, const struct tpz_vcpu *to)
 	return to && to != v && READ_ONCE(to->waits_for_cpu);
 }
 
-static bool has_others(struct tpz_vcpu *v)
-{
-	unsigned int i;
-
-	for (i = 0; i < TPZ_MAX_VCPUS; i++)
-		if (i != v->id && READ_ONCE(v->vm->vcpu[i]))
-			return true;
-	return false;
-}
-
 /* To each in turn: nobody knows whom it spins for */
 static void yield_to_any(struct tpz_vcpu *v)
 {
@@ -80,7 +70,7 @@ static void yield_to_any(struct tpz_vcpu *v)
 /* Under TPZ_TRAP_PAUSE each PAUSE comes here, so that says nothing of spinning */
 TPZ_HANDLER(tpz_on_pause_fast)
 {
-	if (has_others(v))	/* slowly, with interrupts on: Bochs takes the host's there alone (lab.md) */
+	if (tpz_has_others(v))	/* slowly, with interrupts on: Bochs takes the host's there alone (lab.md) */
 		return TPZ_SLOW;
 	tpz_skip_insn(v);
 	return TPZ_RESUME;

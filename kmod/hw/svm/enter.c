@@ -29,6 +29,7 @@ int svm_vcpu_load(struct tpz_vcpu *v)
 		x->asid_generation = 0;
 		x->vmcb->control.clean = 0;	/* this CPU has seen nothing of it, or something old */
 	}
+	svm_watch_spins(v);
 	return 0;
 }
 

@@ -88,6 +88,7 @@ int svm_vcpu_create(struct tpz_vcpu *v);
 void svm_vcpu_destroy(struct tpz_vcpu *v);
 void svm_intercept3(struct svm_vcpu *x, u32 bits, bool on);	/* INTERCEPT3_* on or off, with the clean bit */
 void svm_intercept_cr(struct svm_vcpu *x, u32 bits, bool on);	/* INTERCEPT_CR_*, the same */
+void svm_watch_spins(struct tpz_vcpu *v);	/* if it has others to spin for, which may change. Loaded */
 
 /* guest_state.c */
 void svm_fetch(struct tpz_vcpu *v, u32 parts);

@@ -119,18 +119,28 @@ static void intercept_traps(struct vmcb_control *c, u64 traps)
 		c->intercept3 |= INTERCEPT3_PAUSE;
 }
 
-/* A vCPU that spins in PAUSE loops gives the scheduler a look now and then (15.14.4) */
+/* A vCPU that spins in PAUSE loops yields now and then to the others (15.14.4) */
 #define SPIN_PAUSES	3000	/* how many PAUSEs */
 #define SPIN_CYCLES	128	/* each this close to the one before */
 
-static void filter_pauses(struct vmcb_control *c)
+static bool filters_pauses(const struct tpz_vm *vm)
 {
-	if ((c->intercept3 & INTERCEPT3_PAUSE) || !svm_has(SVM_CPUID_PAUSE_FILTER))
+	return svm_has(SVM_CPUID_PAUSE_FILTER) && !(vm->traps & TPZ_TRAP_PAUSE);
+}
+
+static void init_pause_filter(struct tpz_vm *vm, struct vmcb_control *c)
+{
+	if (!filters_pauses(vm))
 		return;
-	c->intercept3 |= INTERCEPT3_PAUSE;
 	c->pause_filter_count = SPIN_PAUSES;
 	if (svm_has(SVM_CPUID_PAUSE_THRESHOLD))
 		c->pause_filter_threshold = SPIN_CYCLES;
+}
+
+void svm_watch_spins(struct tpz_vcpu *v)
+{
+	if (filters_pauses(v->vm))
+		svm_intercept3(to_svm(v), INTERCEPT3_PAUSE, tpz_has_others(v));
 }
 
 static void init_control(struct tpz_vm *vm, struct vmcb_control *c)
@@ -143,7 +153,7 @@ static void init_control(struct tpz_vm *vm, struct vmcb_control *c)
 	c->intercept4 = ALWAYS4;
 	intercept_extensions(c);
 	intercept_traps(c, vm->traps);
-	filter_pauses(c);
+	init_pause_filter(vm, c);
 	c->iopm_base_pa = __pa(iopm);
 	c->msrpm_base_pa = __pa(msrpm);
 	c->vintr = VINTR_V_INTR_MASKING | (svm_has(SVM_CPUID_VNMI) ? VINTR_V_NMI_ENABLE : 0);

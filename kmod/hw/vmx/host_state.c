@@ -106,6 +106,7 @@ int vmx_vcpu_load(struct tpz_vcpu *v)
 		tpz_host_regs_save(&x->host);
 		write_fields(v, x, tpz_switch_load(&x->host_switch, v));
 		switch_msrs_to_guest(v, x);
+		vmx_watch_spins(v);
 	}
 	vmx_close(v);
 	return ret;

@@ -46,7 +46,9 @@ static void write_controls(struct vmx_vcpu *x, struct tpz_vm *vm)
 	struct vmx_controls c = vmx_controls;
 
 	vmx_trap_controls(vm->traps, &c);
+	c.secondary &= ~SECONDARY_PAUSE_LOOP_EXITING;	/* vmx_watch_spins() */
 	x->primary = c.primary;
+	x->secondary = c.secondary;
 	x->entry_controls = c.entry & ~ENTRY_IA32E_MODE_GUEST;
 	vmcs_write(VMCS_PIN_BASED_CONTROLS, c.pin);
 	vmcs_write(VMCS_PRIMARY_CONTROLS, x->primary);
@@ -66,7 +68,7 @@ static void write_controls(struct vmx_vcpu *x, struct tpz_vm *vm)
 		vmcs_write(VMCS_ENCLS_EXITING_BITMAP, ~0ULL);
 	if (c.secondary & SECONDARY_ENCLV_EXITING)
 		vmcs_write(VMCS_ENCLV_EXITING_BITMAP, ~0ULL);
-	if (c.secondary & SECONDARY_PAUSE_LOOP_EXITING) {
+	if (vmx_controls.secondary & SECONDARY_PAUSE_LOOP_EXITING) {
 		vmcs_write(VMCS_PLE_GAP, SPIN_GAP);
 		vmcs_write(VMCS_PLE_WINDOW, SPIN_WINDOW);
 	}
@@ -74,6 +76,18 @@ static void write_controls(struct vmx_vcpu *x, struct tpz_vm *vm)
 	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
 	if (x->vpid)
 		vmcs_write(VMCS_VPID, x->vpid);
+}
+
+void vmx_watch_spins(struct tpz_vcpu *v)
+{
+	struct vmx_vcpu *x = to_vmx(v);
+	const u32 bit = vmx_controls.secondary & SECONDARY_PAUSE_LOOP_EXITING;
+	const u32 wanted = tpz_has_others(v) ? x->secondary | bit : x->secondary & ~bit;
+
+	if (x->secondary == wanted)
+		return;
+	x->secondary = wanted;
+	vmcs_write(VMCS_SECONDARY_CONTROLS, wanted);
 }
 
 static void write_masks(struct tpz_vcpu *v, struct vmx_vcpu *x)

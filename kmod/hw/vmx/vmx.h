@@ -49,6 +49,7 @@ struct vmx_vcpu {
 	unsigned long *msr_bitmap;
 
 	u32 primary;			/* controls, as they stand in the VMCS */
+	u32 secondary;
 	u32 entry_controls;
 	u64 cr0_owned;			/* bits of CR0, CR4 that the guest sees as in its read shadow */
 	u64 cr4_owned;
@@ -116,6 +117,7 @@ static inline void vmx_close(struct tpz_vcpu *v)
 }
 
 int vmx_vcpu_create(struct tpz_vcpu *v);
+void vmx_watch_spins(struct tpz_vcpu *v);	/* if it has others to spin for, which may change. The VMCS is current */
 void vmx_vcpu_destroy(struct tpz_vcpu *v);
 
 int vmx_vcpu_load(struct tpz_vcpu *v);
