@@ -566,7 +566,7 @@ static void shootdowns(void)
 	}
 	for (unsigned int i = 1; i < 3; i++) {
 		CHECK_GE(without[i], without[0] + asleep[i] * SHOTS);
-		CHECK_LT(with[i], with[0] + SHOTS / 2);		/* all that is once for each vCPU is in it */
+		CHECK_LT(with[i], without[0]);		/* less than the one awake alone costs without the services */
 	}
 }
 
