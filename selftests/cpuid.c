@@ -444,8 +444,8 @@ static void topology(void)
 			CHECK_EQ(regs.r[EDX], 13);
 		}
 	}
-	if (machine.amd && guest_cpuid(vcpu, 0x80000000, 0).r[EAX] < 0x8000001e)
-		return;
+	if (machine.amd)
+		CHECK_EQ(guest_cpuid(vcpu, 0x80000001, 0).r[ECX] >> 22 & 1, 1);		/* TOPOEXT */
 	for (__u32 i = 0; i < 8; i++) {
 		regs = guest_cpuid(vcpu, machine.amd ? 0x8000001d : 4, i);
 		if (!(regs.r[EAX] & 0x1f))

@@ -120,6 +120,9 @@ static void find_features(struct tpz_cpuid_table *t, const struct tpz_vm *vm)
 	set_feature(t, X86_FEATURE_HT, vm->topology.cores * vm->topology.threads > 1);
 	set_feature(t, X86_FEATURE_CMP_LEGACY, t->amd && vm->topology.cores * vm->topology.threads > 1);
 
+	if (t->amd && vm->topology.threads > 1)
+		set_feature(t, X86_FEATURE_TOPOEXT, true);	/* nothing else tells of threads there */
+
 	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
 		set_feature(t, X86_FEATURE_XSAVE, false);
 	if (!has(t, X86_FEATURE_XSAVE))
@@ -347,9 +350,11 @@ static void add_amd_topology(struct tpz_cpuid_table *t, const struct tpz_topolog
 
 	if (t->max_extended < 0x8000001e)
 		return;
-	add_host(t, 0x80000019, 0, false);	/* TLBs of 1 GiB pages */
-	add_host(t, 0x8000001a, 0, false);	/* how wide the SIMD units are */
-	add_caches(t, topology, 0x8000001d);
+	if (boot_cpu_has(X86_FEATURE_TOPOEXT)) {
+		add_host(t, 0x80000019, 0, false);	/* TLBs of 1 GiB pages */
+		add_host(t, 0x8000001a, 0, false);	/* how wide the SIMD units are */
+		add_caches(t, topology, 0x8000001d);
+	}
 	e = add(t, 0x8000001e, 0, false);
 	e->eax = apic_id;
 	e->ebx = (apic_id & (BIT(topology->package_bits) - 1)) >> topology->thread_bits |	/* the core */
