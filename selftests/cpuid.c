@@ -343,7 +343,7 @@ static void signatures(void)
 	CHECK_EQ(guest_cpuid(plain, 0x40000001, 0).r[EAX], 0);
 	/* Clock; where the scheduler keeps its account steal time and PV TLB flush; yield. Of the local APIC: EOI, unhalt, IPI */
 	CHECK_EQ(guest_cpuid(kvm, 0x40000001, 0).r[EAX], of_clock);
-	CHECK_EQ(guest_cpuid(pc, 0x40000001, 0).r[EAX], of_clock | 1 << 11 | 1 << 6);
+	CHECK_EQ(guest_cpuid(pc, 0x40000001, 0).r[EAX], of_clock | 1 << 11 | 1 << 7 | 1 << 6);
 	CHECK_EQ(guest_cpuid(kvm, 0x40000001, 0).r[EDX], 0);
 	CHECK_EQ(guest_cpuid(plain, 0x40000010, 0).r[EAX], khz);
 	CHECK_EQ(guest_cpuid(plain, 0x15, 0).r[ECX], khz * 1000);

@@ -6,7 +6,6 @@
 #include "../time/time.h"
 #include "pv.h"
 
-/* KVM_FEATURE_PV_UNHALT is served but not told: a stock guest of 4 vCPUs on 2 CPUs stalled in its spinlocks by it */
 u32 tpz_pv_features(const struct tpz_vm *vm)
 {
 	u32 features;
@@ -19,7 +18,7 @@ u32 tpz_pv_features(const struct tpz_vm *vm)
 	if (tpz_host_keeps_run_delay())
 		features |= BIT(KVM_FEATURE_STEAL_TIME) | BIT(KVM_FEATURE_PV_TLB_FLUSH);
 	if (vm->devices & TPZ_DEVICE_LAPIC)
-		features |= BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_SEND_IPI);
+		features |= BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_UNHALT) | BIT(KVM_FEATURE_PV_SEND_IPI);
 	return features;
 }
 

@@ -94,7 +94,16 @@ static bool behind_shadow(struct tpz_vcpu *v, const struct svm_vcpu *x)
  * Without, it delivers an interrupt that the guest can take now; QEMU's TCG may deliver one of EVENTINJ a second time. Where
  * a window is wanted besides (an 8259's interrupt behind the local APIC's, an NMI), EVENTINJ delivers: V_IRQ can be but one of
  * the two, and when the guest takes one that delivers, no exit tells that the window may be asked for.
+ *
+ * TCG's second delivery of EVENTINJ's interrupt comes whenever it likes, also with interrupts off: guests deadlock on their
+ * own spinlocks. So on CPUs of its kind the window of an interrupt waits for the next exit, which is the end of the first
+ * interrupt at the latest, or a tick of the host.
  */
+static bool repeats_eventinj(void)
+{
+	return !svm_has(SVM_CPUID_NRIPS);
+}
+
 void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
 {
 	struct svm_vcpu *x = to_svm(v);
@@ -103,6 +112,8 @@ void svm_windows(struct tpz_vcpu *v, bool interrupt, bool nmi)
 		nmi = false;
 		interrupt = true;
 	}
+	if (x->virtual_interrupt && !nmi && repeats_eventinj())
+		interrupt = false;
 	if ((interrupt || nmi) && x->virtual_interrupt) {
 		x->virtual_interrupt = false;
 		inject(x, &v->event);
