@@ -148,8 +148,11 @@ def initramfs(boot, kernel, module, token, mode, folder):
         place_stripped(test, root, f"selftests/{test.name}")
     if (BUILD / "selftests/guests").is_dir():
         shutil.copytree(BUILD / "selftests/guests", root / "selftests/guests")
-    if modules := [*boot.values("modules"), *(PMEM_MODULES if boot.has("image") else [])]:
-        place_modules(kernel, modules, root)
+    guest = kernels.named(boot.value("guest")) if boot.value("guest") else kernel.guest
+    if boot.values("modules"):
+        place_modules(guest if boot.has("payload") else kernel, boot.values("modules"), root)
+    if boot.has("image"):
+        place_modules(kernel, PMEM_MODULES, root)
     for extra in [*boot.values("extras"), *(["kexec"] if boot.has("kexec") else [])]:
         place_program(extra, root)
     if boot.has("kexec"):
@@ -157,8 +160,7 @@ def initramfs(boot, kernel, module, token, mode, folder):
         place(kernel.image, root, "boot/vmlinuz")
         place(folder / "second.cpio", root, "boot/initrd")
     if boot.has("payload"):
-        guest = kernels.named(boot.value("guest")) if boot.value("guest") else kernel
-        place(guest.guest_image, root, "guest/vmlinuz")
+        place(guest.image, root, "guest/vmlinuz")
         place(BUILD / "tools/guest.cpio", root, "guest/initrd")
     if boot.value("guest-kernel"):
         place_guest_kernel(kernels.named(boot.value("guest-kernel")), boot.values("guest-modules"), root, folder)

@@ -19,7 +19,7 @@ and for its boot (tests that agree on these share one):
     vmx-off         a firmware that has switched VMX off (Bochs)
     counted         one instruction is one tick of the TSC (QEMU)
     append=WORD     add to the kernel's command line (may be repeated)
-    modules=a,b     stock kernel modules put where modprobe finds them
+    modules=a,b     stock kernel modules put where modprobe finds them (of the guest's kernel, with payload)
     extras=a,b      programs of build/tools or of the build machine, copied with their libraries
     from=PACKAGE:/FILE   a file of a Debian package, unpacked and not installed: put into /guest/ (may be repeated)
     guest=FLAVOUR   with payload: another kernel for the guest than the machine's own
