@@ -4,40 +4,11 @@
 # from a server on the host and the host fetches from it is what was there; a tap leads to the host, too; each queue has
 # an interrupt of its own. The guest's drivers are the distribution's own modules.
 . /lab/ktap.sh
+. /lab/guest.sh
 
-OUT=/tmp/guest.out
-IN=/tmp/guest.in
-PROMPT='guest# '
 MIB=4
 PINGS=1000
-
-# within SECONDS COMMAND...: wait until it succeeds, or the guest is gone.
-within() {
-	within_seconds=$1
-	shift
-	while [ "$within_seconds" -gt 0 ]; do
-		"$@" && return 0
-		kill -0 "$TPZ" 2>/dev/null || return 1
-		sleep 1
-		within_seconds=$((within_seconds - 1))
-	done
-	return 1
-}
-
-said() {
-	grep -q -- "$1" $OUT
-}
-
-# ask WORD COMMAND: the guest runs it; in time a line begins with that word.
-ask() {
-	echo "echo $1 \$($2)" >&3
-	within 400 said "^$1 " && sed -n "s/^$1 //p" $OUT | tail -n 1
-}
-
-# answers EXPECTED WORD COMMAND
-answers() {
-	answer=$(ask "$2" "$3") && [ "$answer" = "$1" ] || { echo "expected '$1', the guest told '$answer'"; return 1; }
-}
+ASK_SECONDS=400
 
 # What the guest has cost so far: its exits by reason, and its packets; WORD is new each time.
 cost() {
@@ -57,7 +28,7 @@ told() {
 }
 
 fetched_from_guest() {
-	[ "$(wget -q -O - http://127.0.0.1:8081/back | md5sum | cut -d' ' -f1)" = "$sum" ]
+	[ "$(timeout 300 wget -q -O - http://127.0.0.1:8081/back | md5sum | cut -d' ' -f1)" = "$sum" ]
 }
 
 # refused WORDS NET: tpz run --net NET ends with these words.
@@ -80,32 +51,16 @@ route add default gw $router
 echo "$ip $router $dns" >/lease
 EOF
 chmod 755 /tmp/more/etc/dhcp
-{
-	cat /guest/initrd
-	(cd / && { echo lib; find lib/modules; } | cpio -o -H newc 2>/dev/null)
-	(cd /tmp/more && { echo etc; echo etc/dhcp; } | cpio -o -H newc 2>/dev/null)
-} >/tmp/initrd
+guest_initrd /tmp/initrd
+(cd /tmp/more && { echo etc; echo etc/dhcp; } | cpio -o -H newc 2>/dev/null) >>/tmp/initrd
 
 check "a forwarded port that is taken is named" refused "port 8080 of this host" user,hostfwd=tcp:8080:80
 check "a tap that is not there is named" refused "tap none: there is none; as root: ip tuntap add none" tap=none
 modprobe tun
 tunctl -t tap0 >/dev/null && ifconfig tap0 10.9.0.1 netmask 255.255.255.0 up
 
-mkfifo $IN
-: >$OUT
-tpz run /guest/vmlinuz --initrd /tmp/initrd --memory 256M --net tap=tap0 \
-	--net user,mac=02:00:00:00:00:17,hostfwd=tcp:8081:80 --append "console=ttyS0 panic=-1 cryptomgr.notests" \
-	<$IN 2>&1 | tr -d '\r' >$OUT &
-TR=$!
-exec 3>$IN
-TPZ=
-while [ -z "$TPZ" ]; do
-	sleep 1
-	TPZ=$(pidof tpz)
-done
-tail -f $OUT | while read -r line; do echo "# guest| $line"; done &
-TAIL=$!
-
+start_guest /guest/vmlinuz --initrd /tmp/initrd --memory 256M --net tap=tap0 \
+	--net user,mac=02:00:00:00:00:17,hostfwd=tcp:8081:80 --append "console=ttyS0 panic=-1 cryptomgr.notests quiet"
 check "a stock kernel boots to a shell prompt" within 600 said "$PROMPT"
 check "its virtio drivers load" answers "0 0" loaded \
 	'modprobe virtio_pci; a=$?; modprobe virtio_net; echo $a $?'
@@ -130,10 +85,9 @@ check "the tap leads to the host" answers "20 packets received" tap \
 check "each queue has an interrupt of its own" answers "1 1 1 1" vectors \
 	'for q in 0-input 0-output 1-input 1-output; do grep -c "MSI.* virtio$q.0\$" /proc/interrupts; done'
 
-echo 'cat /proc/interrupts; cat /proc/net/dev; report --end 0' >&3
-exec 3>&-
-wait $TR
-check "the guest ends the run" said 'ended the run'
+type_in 'cat /proc/interrupts; cat /proc/net/dev; report --end 0'
+end_guest
+check "the guest ends the run" ended_with 1
 check "its network ends with it" sh -c 'for i in 1 2 3 4 5 6 7 8 9; do pidof tpz-net || exit 0; sleep 1; done; exit 1'
-kill $TAIL $HTTPD
+kill $HTTPD
 finish

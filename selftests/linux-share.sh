@@ -4,47 +4,15 @@
 # other way round, a read-only folder stays as it is, and nothing leads out of a folder.
 # The guest's kernel is another one than the lab's, which has no 9P; its drivers are the distribution's own modules.
 . /lab/ktap.sh
+. /lab/guest.sh
 
-OUT=/tmp/guest.out
-IN=/tmp/guest.in
+ASK_SECONDS=120
 PROMPT='hvc# '
 SHARE=/tmp/share/folder
 RO=/tmp/share/readonly
 
-# within SECONDS COMMAND...: wait until it succeeds, or the guest is gone.
-within() {
-	within_seconds=$1
-	shift
-	while [ "$within_seconds" -gt 0 ]; do
-		"$@" && return 0
-		kill -0 "$TPZ" 2>/dev/null || return 1
-		sleep 1
-		within_seconds=$((within_seconds - 1))
-	done
-	return 1
-}
-
-said() {
-	grep -q -- "$1" $OUT
-}
-
-# ask WORD COMMAND: the guest runs it; within two minutes a line begins with that word.
-ask() {
-	echo "echo $1 \$($2)" >&3
-	within 120 said "^$1 " && sed -n "s/^$1 //p" $OUT | tail -n 1
-}
-
-# answers EXPECTED WORD COMMAND
-answers() {
-	answer=$(ask "$2" "$3") && [ "$answer" = "$1" ] || { echo "expected '$1', the guest told '$answer'"; return 1; }
-}
-
 sum_of() {
 	md5sum <"$1" | cut -d' ' -f1
-}
-
-same() {
-	[ "$(sum_of "$1")" = "$(sum_of "$2")" ]
 }
 
 # The guest's first program: it needs a module to have a terminal.
@@ -92,20 +60,9 @@ for i in 1 2 3 4 5 6 7 8 9; do echo $i >$SHARE/many/$i; done
 { cat /guest/initrd /guest/modules.cpio; guest_init; } >/tmp/initrd
 
 check "without diod tpz says what to install" without_diod
-mkfifo $IN
-: >$OUT
-tpz run /guest/vmlinux --initrd /tmp/initrd --memory 384M --console virtio --share $SHARE:share --share $RO:readonly,ro --share $SHARE:again \
-	--append "console=ttyS0 panic=-1 cryptomgr.notests rdinit=/share-init" <$IN 2>&1 | tr -d '\r' >$OUT &
-TR=$!
-exec 3>$IN
-TPZ=
-while [ -z "$TPZ" ]; do
-	sleep 1
-	TPZ=$(pidof tpz)
-done
-tail -f $OUT | while read -r line; do echo "# guest| $line"; done &
-TAIL=$!
-
+start_guest /guest/vmlinux --initrd /tmp/initrd --memory 384M --console virtio \
+	--share $SHARE:share --share $RO:readonly,ro --share $SHARE:again \
+	--append "console=ttyS0 panic=-1 cryptomgr.notests quiet rdinit=/share-init"
 check "a stock kernel's shell prompts on hvc0" within 900 said "$PROMPT"
 check "what is typed there arrives" answers /dev/hvc0 terminal 'readlink /proc/self/fd/0'
 check "its 9P drivers load" answers "0 0" loaded 'modprobe 9pnet_virtio; a=$?; modprobe 9p; echo $a $?'
@@ -130,9 +87,7 @@ check "no link leads the server out of the folder" answers "0 none none" outside
 check "a folder within it can be mounted" answers "3 4 5" within_it \
 	'umount /up; mount -t 9p -o trans=virtio,aname=/many again /up; ls /up | head -n 3'
 
-echo 'report --end 0' >&3
-exec 3>&-
-wait $TR
-kill $TAIL
+type_in 'report --end 0'
+end_guest
 check "the servers end with the guest" no_server
 finish
