@@ -7,26 +7,26 @@
 
 #include "e1000.h"
 
-static uint16_t get16(const uint8_t *at)
+static uint16_t get_be16(const uint8_t *at)
 {
 	return at[0] << 8 | at[1];
 }
 
-static void put16(uint8_t *at, uint16_t value)
+static void put_be16(uint8_t *at, uint16_t value)
 {
 	at[0] = value >> 8;
 	at[1] = value;
 }
 
-static uint32_t get32(const uint8_t *at)
+static uint32_t get_be32(const uint8_t *at)
 {
-	return (uint32_t)get16(at) << 16 | get16(at + 2);
+	return (uint32_t)get_be16(at) << 16 | get_be16(at + 2);
 }
 
-static void put32(uint8_t *at, uint32_t value)
+static void put_be32(uint8_t *at, uint32_t value)
 {
-	put16(at, value >> 16);
-	put16(at + 2, value);
+	put_be16(at, value >> 16);
+	put_be16(at + 2, value);
 }
 
 /* ------------------------------------------------------------------ (i) checksums */
@@ -93,10 +93,10 @@ static void fix_ip(struct e1000_frame *frame)
 	uint32_t bytes = frame->ready_bytes - frame->context.ip.start;
 
 	if (frame->context.ip4) {
-		put16(ip + IP4_LENGTH, bytes);
-		put16(ip + IP4_ID, get16(ip + IP4_ID) + frame->segments);
+		put_be16(ip + IP4_LENGTH, bytes);
+		put_be16(ip + IP4_ID, get_be16(ip + IP4_ID) + frame->segments);
 	} else {
-		put16(ip + IP6_LENGTH, bytes - IP6_HEADER);
+		put_be16(ip + IP6_LENGTH, bytes - IP6_HEADER);
 	}
 }
 
@@ -107,15 +107,15 @@ static void fix_payload(struct e1000_frame *frame, bool last)
 	uint32_t bytes = frame->ready_bytes - context->payload.start;
 
 	if (context->tcp) {
-		put32(header + TCP_SEQUENCE, get32(header + TCP_SEQUENCE) + frame->sent);
+		put_be32(header + TCP_SEQUENCE, get_be32(header + TCP_SEQUENCE) + frame->sent);
 		if (!last)
 			header[TCP_FLAGS] &= ~TCP_LAST;
 	} else {
-		put16(header + UDP_LENGTH, bytes);
+		put_be16(header + UDP_LENGTH, bytes);
 	}
 	/* The driver put the pseudo-header's sum there, without a length */
 	if (frame->sums & TXD_TXSM)
-		put16(sum, fold((uint64_t)get16(sum) + bytes));
+		put_be16(sum, fold((uint64_t)get_be16(sum) + bytes));
 }
 
 static bool offsets_ok(const struct e1000_context *context)
@@ -167,8 +167,8 @@ static bool insert_tag(struct e1000_frame *frame, uint16_t type)
 	if (frame->ready_bytes + 4 > E1000_FRAME_MAX)
 		return false;
 	memmove(at + 4, at, frame->ready_bytes - 2 * ETH_ALEN);
-	put16(at, type);
-	put16(at + 2, frame->tag);
+	put_be16(at, type);
+	put_be16(at + 2, frame->tag);
 	frame->ready_bytes += 4;
 	return true;
 }

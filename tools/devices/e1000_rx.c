@@ -55,7 +55,7 @@ static bool has_tag(struct e1000 *card, const uint8_t *frame, size_t bytes)
 	return bytes >= ETH_HLEN + TAG_BYTES && (uint32_t)(frame[12] << 8 | frame[13]) == *e1000_reg(card, E1000_VET);
 }
 
-static bool wanted(struct e1000 *card, bool *inexact)
+static bool frame_wanted(struct e1000 *card, bool *inexact)
 {
 	uint32_t rctl = *e1000_reg(card, E1000_RCTL);
 	unsigned int vlan;
@@ -95,7 +95,7 @@ static int next_frame(struct e1000 *card, bool *inexact)
 	}
 	if (!card->in_bytes)
 		return -1;
-	if (wanted(card, inexact))
+	if (frame_wanted(card, inexact))
 		return 1;
 	card->in_bytes = 0;
 	return 0;
