@@ -5,7 +5,7 @@
  */
 #include "e1000_driver.h"
 
-#define RUNS		100000
+#define RUNS		30000
 #define TURNS		8	/* of the thread, at most, for one step */
 #define TEXT_(x)	#x
 #define TEXT(x)		TEXT_(x)
@@ -162,7 +162,7 @@ static void many_runs(void)
 }
 
 static const struct ktap_case cases[] = {
-	{ "100,000 runs guided by coverage", many_runs },
+	{ "30,000 runs guided by coverage", many_runs },
 };
 
 int main(int argc, char **argv)
