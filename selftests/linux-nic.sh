@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A guest with the emulated card, an Intel 82545GM, driven by the distribution's own module: it gets its address by DHCP,
-# files go both ways unharmed, the driver may go and come back. Then the same file by a virtio card, and what each has
+# A guest with the emulated card, an Intel 82545GM, driven by the distribution's own module: it gets its address by
+# DHCP, files go both ways unharmed, the driver may go and come back. Then the same file by a virtio card, and what each has
 # cost: exits a packet, and instructions of the host's (of tpz's threads outside of the guest).
 # The guest's kernel is another one than the lab's, which has no such driver.
 . /lab/ktap.sh

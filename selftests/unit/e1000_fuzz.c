@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The emulated network card under libFuzzer, with the sanitizers on: a script of register accesses, descriptors, writes to
- * the guest's memory, frames from outside, and turns of the card's thread. Called with "--" it is a plain libFuzzer program.
+ * The emulated network card under libFuzzer, with the sanitizers on: a script of register accesses, descriptors, writes
+ * to the guest's memory, frames from outside, and turns of the card's thread. Called with "--" it is a plain libFuzzer
+ * program.
  */
 #include "e1000_driver.h"
 

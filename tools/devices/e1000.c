@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The card's registers: (i) interrupts and the link, (ii) rings, (iii) counters, (iv) reset, (v) accesses; then (vi) its
- * thread, (vii) building.
+ * The card's registers: (i) interrupts and the link, (ii) rings, (iii) counters, (iv) reset, (v) accesses; then (vi)
+ * its thread, (vii) building.
  */
 #include <errno.h>
 #include <poll.h>
