@@ -21,6 +21,7 @@
 #include "../../tools/devices/virtio_blk.c"
 #include "../../tools/devices/virtio_9p.c"
 #include "../../tools/devices/virtio_console.c"
+#include "../../tools/devices/cable.c"
 #include "../../tools/devices/virtio_net.c"
 
 #define RAM		0x4000
@@ -129,7 +130,7 @@ static void arrive(unsigned int bytes)
 /* @return the frames that were there */
 static unsigned int drain(int fd)
 {
-	static uint8_t frame[VIRTIO_NET_FRAME_MAX];
+	static uint8_t frame[CABLE_FRAME_MAX];
 	unsigned int count = 0;
 
 	while (read(fd, frame, sizeof(frame)) > 0)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "../../tools/devices/cable.c"
 #include "../../tools/devices/virtio_net.c"
 
 static const uint8_t mac[ETH_ALEN] = { 2, 1, 2, 3, 4, 5 };
@@ -55,7 +56,7 @@ static void arrive(unsigned int number, unsigned int bytes)
 /* From the guest, outside; @return its bytes */
 static unsigned int fetch(unsigned int number)
 {
-	static uint8_t frame[VIRTIO_NET_FRAME_MAX];
+	static uint8_t frame[CABLE_FRAME_MAX];
 	ssize_t got = recv(ends[1], frame, sizeof(frame), 0);
 
 	CHECK_GE(got, 0);

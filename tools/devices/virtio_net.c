@@ -3,12 +3,10 @@
  * The virtio network device. The receive queue's thread moves frames from the file to the guest, the transmit queue's
  * the other way. Neither waits while it holds its queue: what cannot go on says what to wait for.
  */
-#include <errno.h>
 #include <linux/virtio_ids.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "virtio_net.h"
 
@@ -34,18 +32,15 @@ static bool has_cable(const struct virtio_net *net)
 /* @return whether there is a frame to give */
 static bool receive_frame(struct virtio_net *net)
 {
-	while (!net->frame_bytes && has_cable(net)) {
-		ssize_t got = read(net->fd, net->frame, sizeof(net->frame));
+	ssize_t got;
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && errno == EAGAIN)
-			return false;
-		if (got <= 0)
-			pull_cable(net);
-		else if (got >= ETH_HLEN && (size_t)got < sizeof(net->frame))	/* a full buffer: it was cut */
-			net->frame_bytes = got;
-	}
+	if (net->frame_bytes || !has_cable(net))
+		return net->frame_bytes;
+	got = cable_receive(net->fd, net->frame, sizeof(net->frame));
+	if (got < 0)
+		pull_cable(net);
+	else
+		net->frame_bytes = got;
 	return net->frame_bytes;
 }
 
@@ -120,26 +115,19 @@ static void receive_frames(struct virtio_net *net)
 
 /* ------------------------------------------------------------------ from the guest */
 
-/* @return whether the file took it, or never will; false: wait until it can be written to */
+/* @return whether the cable took it, or never will; false: wait until it can be written to */
 static bool send_frame(struct virtio_net *net, const struct virtq_chain *chain)
 {
 	uint64_t bytes = chain->read_bytes - HEADER;
 	struct iovec slice[VIRTQ_SIZE_MAX];
-	unsigned int count;
-	ssize_t sent;
+	int sent;
 
-	/* No bytes would be an end of file on a socket */
-	if (bytes < ETH_HLEN || bytes >= VIRTIO_NET_FRAME_MAX || !has_cable(net))
+	if (bytes >= CABLE_FRAME_MAX || !has_cable(net))
 		return true;
-	count = virtq_slice(chain, false, HEADER, bytes, slice);
-	do {
-		sent = writev(net->fd, slice, count);
-	} while (sent < 0 && errno == EINTR);
-	if (sent < 0 && errno == EAGAIN)
-		return false;
-	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN || errno == EBADFD))
+	sent = cable_send(net->fd, slice, virtq_slice(chain, false, HEADER, bytes, slice));
+	if (sent < 0)
 		pull_cable(net);
-	return true;	/* others are this frame's fault, or a tap that is down */
+	return sent;
 }
 
 static void send_frames(struct virtio_net *net)

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The virtio network device (virtio 1.2, 5.1) over any file that carries one Ethernet frame a read or write: a tap, or
- * a socket that keeps message boundaries. No offloads: each frame is complete.
+ * The virtio network device (virtio 1.2, 5.1) over a cable. No offloads: each frame is complete.
  */
 #ifndef TPZ_VIRTIO_NET_H
 #define TPZ_VIRTIO_NET_H
 
 #include <linux/virtio_net.h>
 
+#include "cable.h"
 #include "virtio_pci.h"
-
-#define VIRTIO_NET_FRAME_MAX	65536
 
 /**
  * struct virtio_net
@@ -23,7 +21,7 @@ struct virtio_net {
 	struct virtio_net_config config;
 	int fd;
 	size_t frame_bytes;
-	uint8_t frame[VIRTIO_NET_FRAME_MAX];
+	uint8_t frame[CABLE_FRAME_MAX];
 };
 
 /**

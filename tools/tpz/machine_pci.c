@@ -131,10 +131,33 @@ bool machine_pci_wanted(const struct machine_pci_config *config)
 	return config->disks || config->nets || config->rng || config->shares || config->console;
 }
 
-static void add_net(struct machine_pci *pci, const struct net_config *net)
+static void add_net(struct machine_pci *pci, const struct net_config *config)
 {
-	if (virtio_net_init(&pci->net[pci->nets++], &pci->host, net_open(net), net->mac))
-		errx(STATUS_CANNOT, "--net %s: no room for the card", net->arg);
+	struct machine_net *net = &pci->net[pci->nets++];
+	int ret;
+
+	net->model = config->model;
+	net->cable = net_open(config);
+	if (net->model == NET_E1000)
+		ret = e1000_init(&net->e1000, &pci->memory, net->cable, config->mac);
+	else
+		ret = virtio_net_init(&net->virtio, &pci->host, net->cable, config->mac);
+	if (ret)
+		errx(STATUS_CANNOT, "--net %s: no room for the card", config->arg);
+}
+
+static int start_net(struct machine_pci *pci, struct machine_net *net)
+{
+	return net->model == NET_E1000 ? e1000_add(&net->e1000, &pci->bus) : virtio_add(&net->virtio.virtio, &pci->bus);
+}
+
+static void free_net(struct machine_net *net)
+{
+	if (net->model == NET_E1000)
+		e1000_free(&net->e1000);
+	else
+		virtio_free(&net->virtio.virtio);
+	close(net->cable);
 }
 
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config)
@@ -180,7 +203,7 @@ void machine_pci_start(struct machine *machine)
 	for (unsigned int i = 0; !ret && i < pci->disks; i++)
 		ret = virtio_add(&pci->disk[i].virtio, &pci->bus);
 	for (unsigned int i = 0; !ret && i < pci->nets; i++)
-		ret = virtio_add(&pci->net[i].virtio, &pci->bus);
+		ret = start_net(pci, &pci->net[i]);
 	if (!ret && pci->has_rng)
 		ret = virtio_add(&pci->rng, &pci->bus);
 	for (unsigned int i = 0; !ret && i < pci->shares; i++)
@@ -199,10 +222,8 @@ void machine_pci_destroy(struct machine *machine)
 		virtio_blk_free(&pci->disk[i]);
 		close(pci->disk[i].fd);
 	}
-	for (unsigned int i = 0; i < pci->nets; i++) {
-		virtio_free(&pci->net[i].virtio);
-		close(pci->net[i].fd);
-	}
+	for (unsigned int i = 0; i < pci->nets; i++)
+		free_net(&pci->net[i]);
 	if (pci->has_rng)
 		virtio_free(&pci->rng);
 	for (unsigned int i = 0; i < pci->shares; i++) {

@@ -9,6 +9,7 @@
 
 #include <trapeze.h>
 
+#include "devices/e1000.h"
 #include "devices/virtio_9p.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_console.h"
@@ -43,6 +44,16 @@ struct machine_pci_config {
 };
 
 /**
+ * struct machine_net - a network card of either model, on @cable
+ */
+struct machine_net {
+	enum net_model model;
+	int cable;
+	struct virtio_net virtio;
+	struct e1000 e1000;
+};
+
+/**
  * struct machine_pci - written before the vCPU's thread starts; the devices have locks of their own
  * @present: there is a bus
  */
@@ -55,7 +66,7 @@ struct machine_pci {
 	struct virtio_host host;
 	struct virtio_blk disk[DISKS_MAX];
 	unsigned int disks;
-	struct virtio_net net[NETS_MAX];
+	struct machine_net net[NETS_MAX];
 	unsigned int nets;
 	struct virtio_device rng;
 	bool has_rng;

@@ -81,6 +81,14 @@ static void parse_kind(struct argp_state *state, char *word, struct net_config *
 	}
 }
 
+static void parse_model(struct argp_state *state, const char *name, struct net_config *net)
+{
+	if (!strcmp(name, "e1000"))
+		net->model = NET_E1000;
+	else if (strcmp(name, "virtio"))
+		argp_error(state, "--net: model= takes virtio or e1000, not '%s'", name);
+}
+
 void net_parse(struct argp_state *state, char *arg, unsigned int index, struct net_config *net)
 {
 	char *rest, *word = strtok_r(arg, ",", &rest);
@@ -90,6 +98,8 @@ void net_parse(struct argp_state *state, char *arg, unsigned int index, struct n
 	while ((word = strtok_r(NULL, ",", &rest))) {
 		if (!strncmp(word, "mac=", 4)) {
 			parse_mac(state, word + 4, net);
+		} else if (!strncmp(word, "model=", 6)) {
+			parse_model(state, word + 6, net);
 		} else if (!strncmp(word, "hostfwd=", 8) && net->kind == NET_USER) {
 			if (net->forwards == NET_FORWARDS_MAX)
 				argp_error(state, "--net: more than %d times hostfwd=", NET_FORWARDS_MAX);

@@ -19,6 +19,11 @@ enum net_kind {
 	NET_FD,
 };
 
+enum net_model {
+	NET_VIRTIO,
+	NET_E1000,
+};
+
 /**
  * struct net_config - what one --net asked for
  * @arg: as it was written, for messages
@@ -29,6 +34,7 @@ enum net_kind {
 struct net_config {
 	const char *arg;
 	enum net_kind kind;
+	enum net_model model;
 	const char *tap;
 	int fd;
 	const char *forward[NET_FORWARDS_MAX];

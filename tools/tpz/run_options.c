@@ -43,9 +43,9 @@ static const struct argp_option options[] = {
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
 	{ "pin", OPT_PIN, "CPU[-CPU],...", 0, "Each vCPU runs on one CPU of this list alone, in turn", 0 },
 	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A raw image or block device as virtio disk: vda, the next one vdb; ro: read-only", 0 },
-	{ "net", OPT_NET, "user[,hostfwd=tcp:PORT:PORT]|tap=NAME|fd=N[,mac=MAC]", 0,
-	  "A virtio network card: on a network that needs no privilege (hostfwd: a port of this host leads to one of the "
-	  "guest); on a tap interface; or on an open file", 0 },
+	{ "net", OPT_NET, "user[,hostfwd=tcp:PORT:PORT]|tap=NAME|fd=N[,mac=MAC][,model=virtio|e1000]", 0,
+	  "A network card: on a network that needs no privilege (hostfwd: a port of this host leads to one of the "
+	  "guest); on a tap interface; or on an open file. Model e1000 is an Intel 82545GM, for guests without virtio", 0 },
 	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
 	{ "name", OPT_NAME, "NAME", 0, "What tpz list and tpz stop call the VM", 0 },
 	{ "config", OPT_CONFIG, "FILE", 0, "More options, as a JSON object: { \"memory\": \"1G\", \"disk\": [\"a.raw\", \"b.raw,ro\"], \"rng\": true }; those given here win", 0 },
