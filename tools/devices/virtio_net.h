@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The virtio network device (virtio 1.2, 5.1) over any file that carries one Ethernet frame a read or write: a tap, or
- * a socket that keeps message boundaries. No offloads: each frame is complete.
+ * a socket that keeps message boundaries. No offloads: each frame is complete. With a tap the host's kernel can move the frames.
  */
 #ifndef TPZ_VIRTIO_NET_H
 #define TPZ_VIRTIO_NET_H
 
 #include <linux/virtio_net.h>
 
-#include "virtio_pci.h"
+#include "vhost.h"
 
 #define VIRTIO_NET_FRAME_MAX	65536
 
@@ -16,12 +16,14 @@
  * struct virtio_net
  * @fd: set not to block
  * @config: @config.status is atomic
+ * @vhost: what moves the frames, if @vhost.fd is not -1
  * @frame: received, and not yet given to the driver if @frame_bytes; the receive queue's
  */
 struct virtio_net {
 	struct virtio_device virtio;
 	struct virtio_net_config config;
 	int fd;
+	struct vhost vhost;
 	size_t frame_bytes;
 	uint8_t frame[VIRTIO_NET_FRAME_MAX];
 };
@@ -31,5 +33,14 @@ struct virtio_net {
  * @return 0 or -1
  */
 int virtio_net_init(struct virtio_net *net, const struct virtio_host *host, int fd, const uint8_t mac[ETH_ALEN]);
+
+/**
+ * virtio_net_use_vhost() - from now on the kernel's @path moves the frames to and from @fd, a tap; between init and virtio_add()
+ * @return 0, or -1 and errno as vhost_open(): the card works without
+ */
+int virtio_net_use_vhost(struct virtio_net *net, const char *path);
+
+/* Instead of virtio_free() */
+void virtio_net_free(struct virtio_net *net);
 
 #endif /* TPZ_VIRTIO_NET_H */

@@ -16,6 +16,9 @@
 
 #include "machine.h"
 
+#define VHOST_NET	"/dev/vhost-net"
+#define VHOST_VSOCK	"/dev/vhost-vsock"
+
 /* ------------------------------------------------------------------ what the devices call */
 
 static int send_msi(void *arg, uint64_t address, uint32_t data)
@@ -128,13 +131,47 @@ static void add_console(struct machine *machine)
 
 bool machine_pci_wanted(const struct machine_pci_config *config)
 {
-	return config->disks || config->nets || config->rng || config->shares || config->console;
+	return config->disks || config->nets || config->rng || config->shares || config->console ||
+	       config->vsock_cid;
+}
+
+/* By errno */
+static void explain_vhost(const char *path, const char *module)
+{
+	switch (errno) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		errx(STATUS_CANNOT, "%s: this host has none; as root: modprobe %s", path, module);
+	case EACCES:
+	case EPERM:
+		errx(STATUS_CANNOT, "%s: no permission; as root: chgrp GROUP %s && chmod g+rw %s", path, path, path);
+	case ENOTSUP:
+		errx(STATUS_CANNOT, "%s: this host's kernel is too old for it", path);
+	default:
+		err(STATUS_CANNOT, "%s", path);
+	}
 }
 
 static void add_net(struct machine_pci *pci, const struct net_config *net)
 {
-	if (virtio_net_init(&pci->net[pci->nets++], &pci->host, net_open(net), net->mac))
+	struct virtio_net *card = &pci->net[pci->nets++];
+
+	if (virtio_net_init(card, &pci->host, net_open(net), net->mac))
 		errx(STATUS_CANNOT, "--net %s: no room for the card", net->arg);
+	if (net->kind == NET_TAP && net->vhost != NET_VHOST_OFF && virtio_net_use_vhost(card, VHOST_NET) &&
+	    net->vhost == NET_VHOST_ON)
+		explain_vhost(VHOST_NET, "vhost_net");
+}
+
+static void add_vsock(struct machine_pci *pci, uint32_t cid)
+{
+	if (virtio_vsock_init(&pci->vsock, &pci->host, VHOST_VSOCK, cid)) {
+		if (errno == EADDRINUSE)
+			errx(STATUS_CANNOT, "--vsock cid=%u: another guest of this host has that CID", cid);
+		explain_vhost(VHOST_VSOCK, "vhost_vsock");
+	}
+	pci->has_vsock = true;
 }
 
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config)
@@ -170,6 +207,8 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 		add_share(pci, config->share[i].name, config->share[i].tag, config->share[i].readonly);
 	if (config->console)
 		add_console(machine);
+	if (config->vsock_cid)
+		add_vsock(pci, config->vsock_cid);
 }
 
 void machine_pci_start(struct machine *machine)
@@ -187,6 +226,8 @@ void machine_pci_start(struct machine *machine)
 		ret = virtio_add(&pci->p9[i].virtio, &pci->bus);
 	if (!ret && pci->has_console)
 		ret = virtio_add(&pci->console.virtio, &pci->bus);
+	if (!ret && pci->has_vsock)
+		ret = virtio_add(&pci->vsock.virtio, &pci->bus);
 	if (ret)
 		errx(STATUS_CANNOT, "a device on the PCI bus: no room, or no thread");
 }
@@ -200,7 +241,7 @@ void machine_pci_destroy(struct machine *machine)
 		close(pci->disk[i].fd);
 	}
 	for (unsigned int i = 0; i < pci->nets; i++) {
-		virtio_free(&pci->net[i].virtio);
+		virtio_net_free(&pci->net[i]);
 		close(pci->net[i].fd);
 	}
 	if (pci->has_rng)
@@ -211,6 +252,8 @@ void machine_pci_destroy(struct machine *machine)
 	}
 	if (pci->has_console)
 		virtio_free(&pci->console.virtio);
+	if (pci->has_vsock)
+		virtio_vsock_free(&pci->vsock);
 	if (pci->present)
 		mmio_free(&pci->mmio);
 }

@@ -14,6 +14,7 @@
 #include "devices/virtio_console.h"
 #include "devices/virtio_net.h"
 #include "devices/virtio_rng.h"
+#include "devices/virtio_vsock.h"
 #include "net.h"
 #include "share.h"
 
@@ -40,6 +41,7 @@ struct machine_pci_config {
 	} share[SHARES_MAX];
 	unsigned int shares;
 	bool console;		/* the terminal is hvc0 */
+	uint32_t vsock_cid;	/* 0: the guest has no socket device */
 };
 
 /**
@@ -64,6 +66,8 @@ struct machine_pci {
 	unsigned int shares;
 	struct virtio_console console;
 	bool has_console;
+	struct virtio_vsock vsock;
+	bool has_vsock;
 };
 
 struct machine;

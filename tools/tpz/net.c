@@ -81,6 +81,20 @@ static void parse_kind(struct argp_state *state, char *word, struct net_config *
 	}
 }
 
+static void parse_vhost(struct argp_state *state, const char *text, struct net_config *net)
+{
+	if (net->kind != NET_TAP)
+		argp_error(state, "--net: vhost= is for tap=NAME");
+	if (!strcmp(text, "on"))
+		net->vhost = NET_VHOST_ON;
+	else if (!strcmp(text, "off"))
+		net->vhost = NET_VHOST_OFF;
+	else if (!strcmp(text, "auto"))
+		net->vhost = NET_VHOST_AUTO;
+	else
+		argp_error(state, "--net: vhost= takes on, off or auto, not '%s'", text);
+}
+
 void net_parse(struct argp_state *state, char *arg, unsigned int index, struct net_config *net)
 {
 	char *rest, *word = strtok_r(arg, ",", &rest);
@@ -90,6 +104,8 @@ void net_parse(struct argp_state *state, char *arg, unsigned int index, struct n
 	while ((word = strtok_r(NULL, ",", &rest))) {
 		if (!strncmp(word, "mac=", 4)) {
 			parse_mac(state, word + 4, net);
+		} else if (!strncmp(word, "vhost=", 6)) {
+			parse_vhost(state, word + 6, net);
 		} else if (!strncmp(word, "hostfwd=", 8) && net->kind == NET_USER) {
 			if (net->forwards == NET_FORWARDS_MAX)
 				argp_error(state, "--net: more than %d times hostfwd=", NET_FORWARDS_MAX);

@@ -19,6 +19,13 @@ enum net_kind {
 	NET_FD,
 };
 
+/* Whether the kernel's vhost-net shall move a tap's frames */
+enum net_vhost {
+	NET_VHOST_AUTO,		/* where the host has it */
+	NET_VHOST_ON,
+	NET_VHOST_OFF,
+};
+
 /**
  * struct net_config - what one --net asked for
  * @arg: as it was written, for messages
@@ -30,6 +37,7 @@ struct net_config {
 	const char *arg;
 	enum net_kind kind;
 	const char *tap;
+	enum net_vhost vhost;
 	int fd;
 	const char *forward[NET_FORWARDS_MAX];
 	unsigned int forwards;
