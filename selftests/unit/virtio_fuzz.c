@@ -21,6 +21,7 @@
 #include "../../tools/devices/virtio_blk.c"
 #include "../../tools/devices/virtio_9p.c"
 #include "../../tools/devices/virtio_console.c"
+#include "../../tools/devices/vhost.c"
 #include "../../tools/devices/virtio_net.c"
 
 #define RAM		0x4000

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "../../tools/devices/vhost.c"
 #include "../../tools/devices/virtio_net.c"
 
 static const uint8_t mac[ETH_ALEN] = { 2, 1, 2, 3, 4, 5 };

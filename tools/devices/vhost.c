@@ -156,7 +156,7 @@ static int set_up_ring(struct virtio_device *device, unsigned int index)
 }
 
 /* With the device's lock. All rings are there before the kernel looks at one */
-static int start(struct virtio_device *device)
+static int start_rings(struct virtio_device *device)
 {
 	struct vhost *vhost = device->vhost;
 	uint64_t features = (device->driver_features & vhost->features) | vhost->own_features;
@@ -193,7 +193,7 @@ int vhost_attach(struct vhost *vhost, struct virtio_device *device, unsigned int
 	}
 	device->features &= ~shared | vhost->features;
 	device->vhost = vhost;
-	device->start = start;
+	device->start = start_rings;
 	device->reset = stop_ring;
 	device->reroute = reroute;
 	return 0;
