@@ -159,7 +159,7 @@ static int set_up_ring(struct virtio_device *device, unsigned int index)
 static int start_rings(struct virtio_device *device)
 {
 	struct vhost *vhost = device->vhost;
-	uint64_t features = (device->driver_features & vhost->features) | vhost->own_features;
+	uint64_t features = device->driver_features & vhost->features;
 	int ret = ioctl(vhost->fd, VHOST_SET_FEATURES, &features);
 
 	for (unsigned int i = 0; !ret && i < vhost->rings; i++) {

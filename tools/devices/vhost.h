@@ -29,12 +29,11 @@ struct vhost_ring {
  * struct vhost - what serves the first @rings queues of a device
  * @fd: of the kernel's device, or -1
  * @features: what the kernel can do
- * @own_features: what it shall do that is no business of the driver's
  * @serve: begin to serve (or, @on false, leave) ring @index, which is set up; @return 0, or -1 and errno
  */
 struct vhost {
 	int fd;
-	uint64_t features, own_features;
+	uint64_t features;
 	unsigned int rings;
 	int (*serve)(struct virtio_device *device, unsigned int index, bool on);
 	struct vhost_ring ring[VHOST_RINGS_MAX];
@@ -49,7 +48,7 @@ int vhost_open(struct vhost *vhost, const char *path, const struct guest_memory 
 /**
  * vhost_attach() - @vhost serves the first @rings queues of @device, between virtio_init() and virtio_add()
  *
- * @vhost->serve and @own_features are set already. The device offers no more than the kernel can do, of @shared: features that
+ * @vhost->serve is set already. The device offers no more than the kernel can do, of @shared: features that
  * are the kernel's concern besides those of the transport. What it offers besides is the launcher's.
  * @return 0, or -1: out of files
  */

@@ -206,27 +206,14 @@ static int serve_frames(struct virtio_device *device, unsigned int index, bool o
 	return ioctl(net->vhost.fd, VHOST_NET_SET_BACKEND, &backend);
 }
 
-int virtio_net_use_vhost(struct virtio_net *net, const char *path)
+int virtio_net_use_vhost(struct virtio_net *net, const struct vhost *vhost)
 {
 	static const struct virtio_model model = { "virtio-net", VIRTIO_ID_NET, 0x020000, vhost_process };
-	struct vhost *vhost = &net->vhost;
-	int error;
 
-	if (vhost_open(vhost, path, net->virtio.host->memory))
-		return -1;
-	/* The tap has no headers: the kernel shall put them in front of frames, and take them off */
-	vhost->own_features = 1ULL << VHOST_NET_F_VIRTIO_NET_HDR;
-	vhost->serve = serve_frames;
-	errno = ENOTSUP;
-	if (!(vhost->features & vhost->own_features) ||
-	    vhost_attach(vhost, &net->virtio, 2, 1ULL << VIRTIO_NET_F_MRG_RXBUF)) {
-		error = errno;
-		vhost_close(vhost);
-		errno = error;
-		return -1;
-	}
+	net->vhost = *vhost;
+	net->vhost.serve = serve_frames;
 	net->virtio.model = &model;
-	return 0;
+	return vhost_attach(&net->vhost, &net->virtio, 2, 1ULL << VIRTIO_NET_F_MRG_RXBUF);
 }
 
 void virtio_net_free(struct virtio_net *net)

@@ -35,10 +35,12 @@ struct virtio_net {
 int virtio_net_init(struct virtio_net *net, const struct virtio_host *host, int fd, const uint8_t mac[ETH_ALEN]);
 
 /**
- * virtio_net_use_vhost() - from now on the kernel's @path moves the frames to and from @fd, a tap; between init and virtio_add()
- * @return 0, or -1 and errno as vhost_open(): the card works without
+ * virtio_net_use_vhost() - from now on the kernel moves the frames; between init and virtio_add()
+ * @vhost: from vhost_open(); its file is the card's from now on. The card's own one must be a tap whose frames have a
+ *	struct virtio_net_hdr_v1 in front: both kernel parts pass that on as the guest has it
+ * @return 0, or -1: out of files
  */
-int virtio_net_use_vhost(struct virtio_net *net, const char *path);
+int virtio_net_use_vhost(struct virtio_net *net, const struct vhost *vhost);
 
 /* Instead of virtio_free() */
 void virtio_net_free(struct virtio_net *net);

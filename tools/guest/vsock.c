@@ -7,13 +7,12 @@
  *	guest-vsock connect CID PORT	the host is CID 2
  */
 #include <err.h>
-#include <errno.h>
 #include <linux/vm_sockets.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CHUNK	65536
@@ -60,26 +59,27 @@ static int connect_to(const char *cid, const char *port)
 	return fd;
 }
 
-/* @return whether there was more */
-static int move(int from, int to)
+static void copy(int from, int to)
 {
 	static char data[CHUNK];
-	ssize_t got = read(from, data, sizeof(data)), sent;
+	ssize_t got, sent;
 
+	while ((got = read(from, data, sizeof(data))) > 0) {
+		for (ssize_t done = 0; done < got; done += sent) {
+			sent = write(to, data + done, got - done);
+			if (sent < 0)
+				err(1, "writing");
+		}
+	}
 	if (got < 0)
 		err(1, "reading");
-	for (ssize_t done = 0; done < got; done += sent) {
-		sent = write(to, data + done, got - done);
-		if (sent < 0)
-			err(1, "writing");
-	}
-	return got > 0;
 }
 
+/* A process for each direction: if both ends wrote before they read, each would wait for the other */
 int main(int argc, char **argv)
 {
-	struct pollfd files[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .events = POLLIN } };
-	int peer;
+	int peer, status;
+	pid_t child;
 
 	if (argc == 3 && !strcmp(argv[1], "listen"))
 		peer = listen_at(argv[2]);
@@ -87,16 +87,14 @@ int main(int argc, char **argv)
 		peer = connect_to(argv[2], argv[3]);
 	else
 		errx(2, "listen PORT | connect CID PORT");
-	files[1].fd = peer;
-	while (files[0].fd >= 0 || files[1].fd >= 0) {
-		if (poll(files, 2, -1) < 0 && errno != EINTR)
-			err(1, "poll");
-		if (files[0].revents && !move(STDIN_FILENO, peer)) {
-			shutdown(peer, SHUT_WR);
-			files[0].fd = -1;
-		}
-		if (files[1].revents && !move(peer, STDOUT_FILENO))
-			files[1].fd = -1;
+	child = fork();
+	if (child < 0)
+		err(1, "fork");
+	if (!child) {
+		copy(STDIN_FILENO, peer);
+		shutdown(peer, SHUT_WR);
+		return 0;
 	}
-	return 0;
+	copy(peer, STDOUT_FILENO);
+	return waitpid(child, &status, 0) != child || status;
 }

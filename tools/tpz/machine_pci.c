@@ -156,12 +156,14 @@ static void explain_vhost(const char *path, const char *module)
 static void add_net(struct machine_pci *pci, const struct net_config *net)
 {
 	struct virtio_net *card = &pci->net[pci->nets++];
+	struct vhost vhost = { .fd = -1 };
 
-	if (virtio_net_init(card, &pci->host, net_open(net), net->mac))
-		errx(STATUS_CANNOT, "--net %s: no room for the card", net->arg);
-	if (net->kind == NET_TAP && net->vhost != NET_VHOST_OFF && virtio_net_use_vhost(card, VHOST_NET) &&
+	if (net->kind == NET_TAP && net->vhost != NET_VHOST_OFF && vhost_open(&vhost, VHOST_NET, &pci->memory) &&
 	    net->vhost == NET_VHOST_ON)
 		explain_vhost(VHOST_NET, "vhost_net");
+	if (virtio_net_init(card, &pci->host, net_open(net, vhost.fd >= 0), net->mac) ||
+	    (vhost.fd >= 0 && virtio_net_use_vhost(card, &vhost)))
+		errx(STATUS_CANNOT, "--net %s: no room for the card", net->arg);
 }
 
 static void add_vsock(struct machine_pci *pci, uint32_t cid)

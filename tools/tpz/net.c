@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -135,9 +136,10 @@ static void explain_tap(const char *name)
 	}
 }
 
-static int open_tap(const char *name)
+static int open_tap(const char *name, bool headers)
 {
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | (headers ? IFF_VNET_HDR : 0) };
+	int header_bytes = sizeof(struct virtio_net_hdr_v1);
 	int fd;
 
 	if (!if_nametoindex(name))
@@ -151,6 +153,8 @@ static int open_tap(const char *name)
 	strcpy(request.ifr_name, name);
 	if (ioctl(fd, TUNSETIFF, &request))
 		explain_tap(name);
+	if (headers && ioctl(fd, TUNSETVNETHDRSZ, &header_bytes))
+		err(STATUS_CANNOT, "tap %s: headers", name);
 	return fd;
 }
 
@@ -208,11 +212,11 @@ static int open_user(const struct net_config *net)
 	return take_fd(ends[0]);
 }
 
-int net_open(const struct net_config *net)
+int net_open(const struct net_config *net, bool headers)
 {
 	switch (net->kind) {
 	case NET_TAP:
-		return open_tap(net->tap);
+		return open_tap(net->tap, headers);
 	case NET_FD:
 		return take_fd(net->fd);
 	default:

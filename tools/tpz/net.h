@@ -53,9 +53,10 @@ void net_parse(struct argp_state *state, char *arg, unsigned int index, struct n
 
 /**
  * net_open() - a file that does not block; ends tpz with a message on failure
+ * @headers: of a tap: each frame has a struct virtio_net_hdr_v1 in front
  *
  * A user-mode network is a child, which ends with the file.
  */
-int net_open(const struct net_config *net);
+int net_open(const struct net_config *net, bool headers);
 
 #endif /* TPZ_NET_H */
