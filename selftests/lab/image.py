@@ -72,12 +72,13 @@ def busybox_tree(root):
 
 
 def place_program(name, root):
-    """One of ours or of the build machine's programs, with the shared libraries that it names."""
+    """One of ours or of the build machine's programs, with the shared libraries that it names; a static one names none."""
     program = shutil.which(name, path=f"{BUILD}/tools:/usr/sbin:/usr/bin:/sbin:/bin")
     if not program:
         raise LabError(f"extras: the build machine has no program {name}")
     place_stripped(program, root, f"bin/{name}")
-    for library in re.findall(r"(/\S+)", run("ldd", program)):
+    libraries = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+    for library in re.findall(r"(/\S+)", libraries):
         place(library, root, library)
 
 

@@ -72,8 +72,8 @@ static void new_machine(void)
 	CHECK_EQ(pci_init(&bus, &ports, &mmio, set_line, NULL), 0);
 }
 
-/* Reset to DRIVER_OK, as virtio 1.2, 3.1.1 orders it */
-static void start(unsigned int queue, bool msix)
+/* Reset to FEATURES_OK, as virtio 1.2, 3.1.1 orders it */
+static void negotiate(bool msix)
 {
 	store(VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	memset(ram + RING, 0, 0x4000);
@@ -93,17 +93,29 @@ static void start(unsigned int queue, bool msix)
 		store(AT_TABLE + 16, 8, 0xfee00000);
 		store(AT_TABLE + 24, 8, 0x51);
 	}
+}
+
+/* A queue with vector 1, its rings from @ring on */
+static void enable(unsigned int queue, uint64_t ring)
+{
 	store(VIRTIO_PCI_COMMON_Q_SELECT, 2, queue);
 	store(VIRTIO_PCI_COMMON_Q_MSIX, 2, 1);
 	store(VIRTIO_PCI_COMMON_Q_SIZE, 2, SIZE);
-	store(VIRTIO_PCI_COMMON_Q_DESCLO, 8, RING);
-	store(VIRTIO_PCI_COMMON_Q_AVAILLO, 4, RING + 0x1000);
-	store(VIRTIO_PCI_COMMON_Q_USEDLO, 4, RING + 0x2000);
+	store(VIRTIO_PCI_COMMON_Q_DESCLO, 8, ring);
+	store(VIRTIO_PCI_COMMON_Q_AVAILLO, 4, ring + 0x1000);
+	store(VIRTIO_PCI_COMMON_Q_USEDLO, 4, ring + 0x2000);
 	store(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+}
+
+/* Reset to DRIVER_OK */
+static inline void start(unsigned int queue, bool msix)
+{
+	negotiate(msix);
+	enable(queue, RING);
 	store(VIRTIO_PCI_COMMON_STATUS, 1, 15);
 }
 
-static void buffer(uint64_t gpa, uint32_t bytes, uint16_t flags)
+static inline void buffer(uint64_t gpa, uint32_t bytes, uint16_t flags)
 {
 	struct vring_desc *desc = (struct vring_desc *)(ram + RING) + next_descriptor % SIZE;
 
@@ -117,7 +129,7 @@ static uint16_t used_index(void)
 }
 
 /* The bytes written to the buffers of answer @index */
-static uint32_t used_bytes(unsigned int index)
+static inline uint32_t used_bytes(unsigned int index)
 {
 	return *(uint32_t *)(ram + RING + 0x2000 + 8 * (index % SIZE) + 8);
 }
@@ -153,7 +165,7 @@ static bool answered(void)
 	FAIL("no answer");
 }
 
-static bool go(unsigned int queue, uint16_t head)
+static inline bool go(unsigned int queue, uint16_t head)
 {
 	offer(queue, head);
 	return answered();

@@ -22,6 +22,7 @@
 #include "../../tools/devices/virtio_9p.c"
 #include "../../tools/devices/virtio_console.c"
 #include "../../tools/devices/cable.c"
+#include "../../tools/devices/vhost.c"
 #include "../../tools/devices/virtio_net.c"
 
 #define RAM		0x4000
@@ -98,7 +99,7 @@ static void store(uint64_t gpa, unsigned int bytes, uint64_t value)
 /* A driver's start; rings at 0, 0x400, 0x800 for queue 0, and 0x1000 on for queue 1 */
 static void start(uint64_t bar, unsigned int queues, uint32_t more)
 {
-	uint32_t features = ram[RAM - 1] & 1 ? (uint32_t)TRANSPORT_FEATURES : 1U << VIRTIO_RING_F_INDIRECT_DESC;
+	uint32_t features = ram[RAM - 1] & 1 ? (uint32_t)VIRTIO_TRANSPORT_FEATURES : 1U << VIRTIO_RING_F_INDIRECT_DESC;
 
 	store(bar + VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	store(bar + VIRTIO_PCI_COMMON_STATUS, 1, 3);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "../../tools/devices/cable.c"
+#include "../../tools/devices/vhost.c"
 #include "../../tools/devices/virtio_net.c"
 
 static const uint8_t mac[ETH_ALEN] = { 2, 1, 2, 3, 4, 5 };
@@ -133,7 +134,7 @@ static void configuration(void)
 	CHECK_EQ(load(AT_DEVICE + 6, 2), VIRTIO_NET_S_LINK_UP);
 	CHECK_EQ(load(AT_DEVICE + 8, 2), 0);
 	CHECK_EQ(load(VIRTIO_PCI_COMMON_NUMQ, 2), 2);
-	CHECK_EQ(load(VIRTIO_PCI_COMMON_DF, 4) & ~TRANSPORT_FEATURES,
+	CHECK_EQ(load(VIRTIO_PCI_COMMON_DF, 4) & ~VIRTIO_TRANSPORT_FEATURES,
 		 1 << VIRTIO_NET_F_MAC | 1 << VIRTIO_NET_F_STATUS | 1 << VIRTIO_NET_F_MRG_RXBUF);
 }
 

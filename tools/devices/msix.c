@@ -35,11 +35,16 @@ void msix_free(struct msix *msix)
 	pthread_mutex_destroy(&msix->lock);
 }
 
-static void send_vector(struct msix *msix, struct msix_vector *vector)
+static bool route_vector(const struct msix *msix, struct msix_vector *vector)
 {
 	if (!vector->routed && vector->fd >= 0)
 		vector->routed = !msix->host.route(msix->host.arg, vector->fd, vector->address, vector->data);
-	if (!vector->routed || eventfd_write(vector->fd, 1))
+	return vector->routed;
+}
+
+static void send_vector(const struct msix *msix, struct msix_vector *vector)
+{
+	if (!route_vector(msix, vector) || eventfd_write(vector->fd, 1))
 		msix->host.send(msix->host.arg, vector->address, vector->data);
 }
 
@@ -57,6 +62,12 @@ static void send_pending(struct msix *msix)
 	}
 }
 
+static void tell_changed(const struct msix *msix)
+{
+	if (msix->changed)
+		msix->changed(msix->arg);
+}
+
 void msix_control(struct msix *msix, bool enabled, bool masked)
 {
 	pthread_mutex_lock(&msix->lock);
@@ -64,6 +75,7 @@ void msix_control(struct msix *msix, bool enabled, bool masked)
 	msix->masked = masked;
 	send_pending(msix);
 	pthread_mutex_unlock(&msix->lock);
+	tell_changed(msix);
 }
 
 void msix_reset(struct msix *msix)
@@ -74,6 +86,7 @@ void msix_reset(struct msix *msix)
 	for (unsigned int i = 0; i < msix->vectors; i++)
 		msix->vector[i] = (struct msix_vector){ .masked = true, .fd = msix->vector[i].fd };
 	pthread_mutex_unlock(&msix->lock);
+	tell_changed(msix);
 }
 
 static uint32_t read_word(const struct msix *msix, uint64_t offset)
@@ -144,6 +157,7 @@ void msix_write_table(struct msix *msix, uint64_t offset, unsigned int bytes, ui
 		write_word(msix, offset + 4, value >> 32);
 	send_pending(msix);
 	pthread_mutex_unlock(&msix->lock);
+	tell_changed(msix);
 }
 
 uint64_t msix_read_pending(struct msix *msix, uint64_t offset, unsigned int bytes)
@@ -171,4 +185,16 @@ bool msix_notify(struct msix *msix, unsigned int vector)
 	}
 	pthread_mutex_unlock(&msix->lock);
 	return enabled;
+}
+
+int msix_direct(struct msix *msix, unsigned int vector)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&msix->lock);
+	if (msix->enabled && !msix->masked && vector < msix->vectors && !msix->vector[vector].masked &&
+	    route_vector(msix, &msix->vector[vector]))
+		fd = msix->vector[vector].fd;
+	pthread_mutex_unlock(&msix->lock);
+	return fd;
 }

@@ -34,11 +34,14 @@ struct msix_vector {
 };
 
 /**
- * struct msix - @lock guards all but @host and @vectors, which stay as they are
+ * struct msix - @lock guards all but @host, @vectors and @changed, which stay as they are
+ * @changed: the guest has changed which messages leave, and how; without @lock. Or NULL
  */
 struct msix {
 	pthread_mutex_t lock;
 	struct msix_host host;
+	void (*changed)(void *arg);
+	void *arg;
 	unsigned int vectors;
 	bool enabled;
 	bool masked;		/* the whole function */
@@ -65,5 +68,11 @@ uint64_t msix_read_pending(struct msix *msix, uint64_t offset, unsigned int byte
  * @return false if MSI-X is off: the device then has its INTx line
  */
 bool msix_notify(struct msix *msix, unsigned int vector);
+
+/**
+ * msix_direct() - an eventfd whose signals leave as vector @vector's message, until @changed is called; any thread
+ * @return it, or -1: masked, off, or no such way; then there is msix_notify()
+ */
+int msix_direct(struct msix *msix, unsigned int vector);
 
 #endif /* TPZ_MSIX_H */

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The virtio network device. The receive queue's thread moves frames from the file to the guest, the transmit queue's
- * the other way. Neither waits while it holds its queue: what cannot go on says what to wait for.
+ * the other way. Neither waits while it holds its queue: what cannot go on says what to wait for. Or the kernel does both.
  */
 #include <linux/virtio_ids.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "virtio_net.h"
 
@@ -172,6 +174,7 @@ int virtio_net_init(struct virtio_net *net, const struct virtio_host *host, int 
 
 	memset(net, 0, sizeof(*net));
 	net->fd = fd;
+	net->vhost.fd = -1;
 	memcpy(net->config.mac, mac, ETH_ALEN);
 	net->config.status = VIRTIO_NET_S_LINK_UP;
 	if (virtio_init(&net->virtio, &model, host, features, 2, &net->config,
@@ -180,4 +183,30 @@ int virtio_net_init(struct virtio_net *net, const struct virtio_host *host, int 
 	net->virtio.queue[RECEIVE].poll_fd = fd;
 	net->virtio.queue[TRANSMIT].poll_fd = fd;
 	return 0;
+}
+
+/* ------------------------------------------------------------------ by the kernel */
+
+static int serve_frames(struct virtio_device *device, unsigned int index, bool on)
+{
+	struct virtio_net *net = (struct virtio_net *)device;
+	struct vhost_vring_file backend = { .index = index, .fd = on ? net->fd : VHOST_FILE_UNBIND };
+
+	return ioctl(net->vhost.fd, VHOST_NET_SET_BACKEND, &backend);
+}
+
+int virtio_net_use_vhost(struct virtio_net *net, const struct vhost *vhost)
+{
+	static const struct virtio_model model = { "virtio-net", VIRTIO_ID_NET, 0x020000, vhost_process };
+
+	net->vhost = *vhost;
+	net->vhost.serve = serve_frames;
+	net->virtio.model = &model;
+	return vhost_attach(&net->vhost, &net->virtio, 2, 1ULL << VIRTIO_NET_F_MRG_RXBUF);
+}
+
+void virtio_net_free(struct virtio_net *net)
+{
+	virtio_free(&net->virtio);
+	vhost_close(&net->vhost);
 }

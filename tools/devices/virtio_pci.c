@@ -4,9 +4,7 @@
  * them, (v) building.
  */
 #include <errno.h>
-#include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
-#include <linux/virtio_ring.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -28,8 +26,6 @@
 #define AT_TABLE	0x3000
 #define AT_PENDING	0x3800
 #define NOTIFY_BYTES	4		/* for each queue: an address of its own, so that one eventfd is one queue */
-
-#define TRANSPORT_FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_RING_F_EVENT_IDX)
 
 /* ------------------------------------------------------------------ (i) interrupts */
 
@@ -69,6 +65,18 @@ static void need_reset(struct virtio_device *device)
 		interrupt(device, __atomic_load_n(&device->config_vector, __ATOMIC_RELAXED), VIRTIO_PCI_ISR_CONFIG);
 }
 
+/* For MSI-X, without its lock */
+static void routes_changed(void *arg)
+{
+	struct virtio_device *device = arg;
+
+	for (unsigned int i = 0; device->reroute && i < device->queues; i++) {
+		pthread_mutex_lock(&device->queue[i].lock);
+		device->reroute(device, i);
+		pthread_mutex_unlock(&device->queue[i].lock);
+	}
+}
+
 void virtio_tell_config(struct virtio_device *device)
 {
 	if (get_status(device) & VIRTIO_CONFIG_S_DRIVER_OK)
@@ -83,7 +91,7 @@ void virtio_tell(struct virtio_device *device, unsigned int index)
 
 	if (queue->ring.broken)
 		need_reset(device);
-	else if (virtq_wants_interrupt(&queue->ring))
+	else if (queue->wake != queue->kick || virtq_wants_interrupt(&queue->ring))	/* who serves it has asked the driver */
 		interrupt(device, __atomic_load_n(&queue->vector, __ATOMIC_RELAXED), 1);
 }
 
@@ -114,7 +122,7 @@ static void *queue_thread(void *arg)
 {
 	struct virtio_queue *queue = arg;
 	struct pollfd files[2] = {
-		{ .fd = queue->kick, .events = POLLIN },
+		{ .fd = queue->wake, .events = POLLIN },
 		{ .fd = -1 },
 	};
 	eventfd_t count;
@@ -122,21 +130,21 @@ static void *queue_thread(void *arg)
 	while (!__atomic_load_n(&queue->device->stopping, __ATOMIC_ACQUIRE)) {
 		if (poll(files, 2, -1) < 0 && errno != EINTR)
 			break;
-		eventfd_read(queue->kick, &count);
+		eventfd_read(queue->wake, &count);
 		files[1].events = serve(queue);
 		files[1].fd = files[1].events ? queue->poll_fd : -1;	/* a dead file is ready for ever */
 	}
 	return NULL;
 }
 
-static void kick(struct virtio_queue *queue)
+static void wake(const struct virtio_queue *queue)
 {
-	eventfd_write(queue->kick, 1);
+	eventfd_write(queue->wake, 1);
 }
 
 void virtio_wake(struct virtio_device *device, unsigned int index)
 {
-	kick(&device->queue[index]);
+	wake(&device->queue[index]);
 }
 
 static void reset(struct virtio_device *device)
@@ -176,8 +184,10 @@ static void set_status(struct virtio_device *device, uint8_t status)
 	/* Bits are only ever set, and needing a reset is not the driver's to say */
 	__atomic_fetch_or(&device->status, status & ~VIRTIO_CONFIG_S_NEEDS_RESET, __ATOMIC_ACQ_REL);
 	if (status & ~old & VIRTIO_CONFIG_S_DRIVER_OK) {
+		if (device->start && device->start(device))
+			need_reset(device);
 		for (unsigned int i = 0; i < device->queues; i++)
-			kick(&device->queue[i]);
+			wake(&device->queue[i]);
 	}
 }
 
@@ -190,7 +200,7 @@ static void enable_queue(struct virtio_device *device, struct virtio_queue *queu
 	queue->enabled = true;
 	if (virtq_start(&queue->ring))
 		need_reset(device);
-	kick(queue);
+	wake(queue);
 }
 
 static void set_half(uint64_t *value, bool high, uint32_t half)
@@ -207,16 +217,19 @@ static void write_queue(struct virtio_device *device, struct virtio_queue *queue
 {
 	uint64_t *const address[] = { &queue->ring.desc, &queue->ring.avail, &queue->ring.used };
 
-	if (offset == VIRTIO_PCI_COMMON_Q_MSIX)
+	if (offset == VIRTIO_PCI_COMMON_Q_MSIX) {
 		__atomic_store_n(&queue->vector, checked_vector(device, value), __ATOMIC_RELAXED);
-	else if (offset == VIRTIO_PCI_COMMON_Q_ENABLE && value == 1)
+		if (device->reroute)
+			device->reroute(device, queue->index);
+	} else if (offset == VIRTIO_PCI_COMMON_Q_ENABLE && value == 1) {
 		enable_queue(device, queue);
-	else if (queue->enabled)
+	} else if (queue->enabled) {
 		return;			/* a live ring does not move */
-	else if (offset == VIRTIO_PCI_COMMON_Q_SIZE)
+	} else if (offset == VIRTIO_PCI_COMMON_Q_SIZE) {
 		queue->ring.size = value;
-	else if (offset >= VIRTIO_PCI_COMMON_Q_DESCLO && offset <= VIRTIO_PCI_COMMON_Q_USEDHI)
+	} else if (offset >= VIRTIO_PCI_COMMON_Q_DESCLO && offset <= VIRTIO_PCI_COMMON_Q_USEDHI) {
 		set_half(address[(offset - VIRTIO_PCI_COMMON_Q_DESCLO) / 8], offset & 4, value);
+	}
 }
 
 static uint32_t read_queue(const struct virtio_queue *queue, uint64_t offset)
@@ -343,7 +356,7 @@ static void bar_write(void *arg, uint64_t offset, unsigned int bytes, uint64_t v
 		unsigned int index = (offset - AT_NOTIFY) / NOTIFY_BYTES;
 
 		if (index < device->queues)
-			kick(&device->queue[index]);
+			eventfd_write(device->queue[index].kick, 1);
 	} else if (offset < AT_ISR && bytes == 8 && register_bytes(offset) == 4) {
 		bar_write(device, offset, 4, value);
 		bar_write(device, offset + 4, 4, value >> 32);
@@ -432,7 +445,7 @@ int virtio_init(struct virtio_device *device, const struct virtio_model *model, 
 	pci->moved = bar_moved;
 	device->model = model;
 	device->host = host;
-	device->features = features | TRANSPORT_FEATURES;
+	device->features = features | VIRTIO_TRANSPORT_FEATURES;
 	device->config = config;
 	device->config_bytes = config_bytes;
 	device->queues = queues;
@@ -447,6 +460,7 @@ int virtio_init(struct virtio_device *device, const struct virtio_model *model, 
 			.ring = { .memory = host->memory, .size = VIRTQ_SIZE_MAX },
 			.kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 		};
+		queue->wake = queue->kick;
 		pthread_mutex_init(&queue->lock, NULL);
 		if (queue->kick < 0)
 			return -1;
@@ -457,6 +471,8 @@ int virtio_init(struct virtio_device *device, const struct virtio_model *model, 
 	    add_capability(pci, VIRTIO_PCI_CAP_NOTIFY_CFG, AT_NOTIFY, queues * NOTIFY_BYTES) ||
 	    (config_bytes && add_capability(pci, VIRTIO_PCI_CAP_DEVICE_CFG, AT_DEVICE, config_bytes)) || add_window(device))
 		return -1;
+	pci->msix.changed = routes_changed;
+	pci->msix.arg = device;
 	return 0;
 }
 
@@ -475,7 +491,7 @@ void virtio_free(struct virtio_device *device)
 {
 	__atomic_store_n(&device->stopping, true, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < device->queues; i++) {
-		kick(&device->queue[i]);
+		wake(&device->queue[i]);
 		pthread_join(device->queue[i].thread, NULL);
 		close(device->queue[i].kick);
 	}

@@ -6,12 +6,20 @@
 #ifndef TPZ_VIRTIO_PCI_H
 #define TPZ_VIRTIO_PCI_H
 
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
 #include "pci.h"
 #include "virtq.h"
 
 #define VIRTIO_QUEUES_MAX	8
 
+/* What virtio_init() adds to a model's features */
+#define VIRTIO_TRANSPORT_FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC | \
+					 1ULL << VIRTIO_RING_F_EVENT_IDX)
+
 struct virtio_device;
+struct vhost;
 
 /**
  * struct virtio_model - a kind of device
@@ -27,16 +35,17 @@ struct virtio_model {
 
 /**
  * struct virtio_queue
- * @lock: guards all that follows, but @kick, @poll_fd and @thread, which stay, and @vector, which is atomic
+ * @lock: guards all that follows, but @kick, @wake, @poll_fd and @thread, which stay, and @vector, which is atomic
  * @live: between the driver's DRIVER_OK with the queue enabled, and reset
  * @kick: an eventfd
+ * @wake: what the thread waits for: @kick; or another eventfd, if the ring is served elsewhere (vhost.c)
  * @poll_fd: another file that wakes the thread, or -1
  * @poll_for: for which poll() events, as @process last said; none while the queue is not live
  */
 struct virtio_queue {
 	struct virtio_device *device;
 	unsigned int index;
-	int kick;
+	int kick, wake;
 	int poll_fd;
 	pthread_t thread;
 	uint16_t vector;
@@ -65,6 +74,9 @@ struct virtio_host {
  * @status, @config_vector: atomic
  * @config: the device's own registers; the guest only reads them
  * @reset: the driver takes queue @index back: from the return on nothing of the guest's may be touched; with its lock. Or NULL
+ * @start: the driver is ready; with @lock; @return 0, or -1: it must reset the device. Or NULL
+ * @reroute: what msix_direct() says for queue @index may have changed; with its lock. Or NULL
+ * @vhost: who serves the first queues, if the kernel does
  * @window_at: where in configuration space the capability stands that reaches the BAR without mapping it
  */
 struct virtio_device {
@@ -72,6 +84,9 @@ struct virtio_device {
 	const struct virtio_model *model;
 	const struct virtio_host *host;
 	void (*reset)(struct virtio_device *device, unsigned int index);
+	int (*start)(struct virtio_device *device);
+	void (*reroute)(struct virtio_device *device, unsigned int index);
+	struct vhost *vhost;
 	uint64_t features;
 	const void *config;
 	unsigned int config_bytes;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/vhost.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
@@ -45,6 +46,9 @@ static const int calls[] = {
 /* The only ioctls, whatever the file */
 static const unsigned long ioctls[] = {
 	TPZ_RUN, TPZ_IRQ_LINE, TPZ_SEND_MSI, TPZ_SET_IRQFD, TPZ_SET_IOEVENTFD, TPZ_GET_STATE, TCGETS, TCSETS, TCSETSW, TCSETSF,
+	/* start and stop of queues that the kernel serves, in the memory that it was told of before: vhost.c */
+	VHOST_SET_FEATURES, VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE, VHOST_SET_VRING_ADDR, VHOST_SET_VRING_KICK,
+	VHOST_SET_VRING_CALL, VHOST_SET_VRING_ERR, VHOST_NET_SET_BACKEND, VHOST_VSOCK_SET_RUNNING,
 };
 
 /* The network's: sockets of the Internet, files to read (the name servers'), memory; no program, no thread */

@@ -4,14 +4,10 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "machine.h"
@@ -70,39 +66,6 @@ static void console_has_room(void *arg)
 
 /* ------------------------------------------------------------------ building */
 
-static uint64_t disk_bytes(int fd, const char *name)
-{
-	struct stat status;
-	uint64_t bytes;
-
-	if (fstat(fd, &status))
-		err(STATUS_CANNOT, "%s", name);
-	if (S_ISREG(status.st_mode))
-		return status.st_size;
-	if (!S_ISBLK(status.st_mode))
-		errx(STATUS_CANNOT, "%s: is no regular file and no block device", name);
-	if (ioctl(fd, BLKGETSIZE64, &bytes))
-		err(STATUS_CANNOT, "%s", name);
-	return bytes;
-}
-
-static void add_disk(struct machine_pci *pci, const char *name, bool readonly, unsigned int queues)
-{
-	int fd = open(name, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	uint64_t bytes;
-
-	if (fd < 0)
-		err(STATUS_CANNOT, "%s", name);
-	if (flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB))	/* two writers would destroy it */
-		err(STATUS_CANNOT, "%s: is another guest's disk", name);
-	bytes = disk_bytes(fd, name);
-	if (!bytes || bytes % 512)
-		errx(STATUS_CANNOT, "%s: %llu bytes are no whole number of sectors", name, (unsigned long long)bytes);
-	if (virtio_blk_init(&pci->disk[pci->disks], &pci->host, fd, bytes, readonly, queues))
-		errx(STATUS_CANNOT, "%s: no room for the disk", name);
-	virtio_blk_use_rings(&pci->disk[pci->disks++]);		/* or it goes without */
-}
-
 static void add_share(struct machine_pci *pci, const char *name, const char *tag, bool readonly)
 {
 	struct share *share = &pci->share[pci->shares];
@@ -128,36 +91,8 @@ static void add_console(struct machine *machine)
 
 bool machine_pci_wanted(const struct machine_pci_config *config)
 {
-	return config->disks || config->nets || config->rng || config->shares || config->console;
-}
-
-static void add_net(struct machine_pci *pci, const struct net_config *config)
-{
-	struct machine_net *net = &pci->net[pci->nets++];
-	int ret;
-
-	net->model = config->model;
-	net->cable = net_open(config);
-	if (net->model == NET_E1000)
-		ret = e1000_init(&net->e1000, &pci->memory, net->cable, config->mac);
-	else
-		ret = virtio_net_init(&net->virtio, &pci->host, net->cable, config->mac);
-	if (ret)
-		errx(STATUS_CANNOT, "--net %s: no room for the card", config->arg);
-}
-
-static int start_net(struct machine_pci *pci, struct machine_net *net)
-{
-	return net->model == NET_E1000 ? e1000_add(&net->e1000, &pci->bus) : virtio_add(&net->virtio.virtio, &pci->bus);
-}
-
-static void free_net(struct machine_net *net)
-{
-	if (net->model == NET_E1000)
-		e1000_free(&net->e1000);
-	else
-		virtio_free(&net->virtio.virtio);
-	close(net->cable);
+	return config->disks || config->nets || config->rng || config->shares || config->console ||
+	       config->vsock_cid;
 }
 
 void machine_pci_create(struct machine *machine, const struct machine_pci_config *config)
@@ -183,9 +118,9 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	    pci_init(&pci->bus, &machine->ports, &pci->mmio, machine_set_line, machine))
 		errx(STATUS_CANNOT, "no room for the PCI bus");
 	for (unsigned int i = 0; i < config->disks; i++)
-		add_disk(pci, config->disk[i].name, config->disk[i].readonly, queues);
+		machine_disk_open(&pci->disk[pci->disks++], &config->disk[i], &pci->host, queues);
 	for (unsigned int i = 0; i < config->nets; i++)
-		add_net(pci, &config->net[i]);
+		machine_net_open(&pci->net[pci->nets++], &config->net[i], &pci->host);
 	pci->has_rng = config->rng;
 	if (config->rng && virtio_rng_init(&pci->rng, &pci->host))
 		errx(STATUS_CANNOT, "no room for the entropy device");
@@ -193,6 +128,9 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 		add_share(pci, config->share[i].name, config->share[i].tag, config->share[i].readonly);
 	if (config->console)
 		add_console(machine);
+	if (config->vsock_cid)
+		machine_vsock_open(&pci->vsock, config->vsock_cid, &pci->host);
+	pci->has_vsock = config->vsock_cid;
 }
 
 void machine_pci_start(struct machine *machine)
@@ -203,13 +141,15 @@ void machine_pci_start(struct machine *machine)
 	for (unsigned int i = 0; !ret && i < pci->disks; i++)
 		ret = virtio_add(&pci->disk[i].virtio, &pci->bus);
 	for (unsigned int i = 0; !ret && i < pci->nets; i++)
-		ret = start_net(pci, &pci->net[i]);
+		ret = machine_net_start(&pci->net[i], &pci->bus);
 	if (!ret && pci->has_rng)
 		ret = virtio_add(&pci->rng, &pci->bus);
 	for (unsigned int i = 0; !ret && i < pci->shares; i++)
 		ret = virtio_add(&pci->p9[i].virtio, &pci->bus);
 	if (!ret && pci->has_console)
 		ret = virtio_add(&pci->console.virtio, &pci->bus);
+	if (!ret && pci->has_vsock)
+		ret = virtio_add(&pci->vsock.virtio, &pci->bus);
 	if (ret)
 		errx(STATUS_CANNOT, "a device on the PCI bus: no room, or no thread");
 }
@@ -218,12 +158,10 @@ void machine_pci_destroy(struct machine *machine)
 {
 	struct machine_pci *pci = &machine->pci;
 
-	for (unsigned int i = 0; i < pci->disks; i++) {
-		virtio_blk_free(&pci->disk[i]);
-		close(pci->disk[i].fd);
-	}
+	for (unsigned int i = 0; i < pci->disks; i++)
+		machine_disk_free(&pci->disk[i]);
 	for (unsigned int i = 0; i < pci->nets; i++)
-		free_net(&pci->net[i]);
+		machine_net_free(&pci->net[i]);
 	if (pci->has_rng)
 		virtio_free(&pci->rng);
 	for (unsigned int i = 0; i < pci->shares; i++) {
@@ -232,6 +170,8 @@ void machine_pci_destroy(struct machine *machine)
 	}
 	if (pci->has_console)
 		virtio_free(&pci->console.virtio);
+	if (pci->has_vsock)
+		virtio_vsock_free(&pci->vsock);
 	if (pci->present)
 		mmio_free(&pci->mmio);
 }

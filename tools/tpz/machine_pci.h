@@ -9,13 +9,11 @@
 
 #include <trapeze.h>
 
-#include "devices/e1000.h"
 #include "devices/virtio_9p.h"
-#include "devices/virtio_blk.h"
 #include "devices/virtio_console.h"
-#include "devices/virtio_net.h"
 #include "devices/virtio_rng.h"
-#include "net.h"
+#include "machine_disk.h"
+#include "machine_net.h"
 #include "share.h"
 
 #define DISKS_MAX	8
@@ -26,10 +24,7 @@
  * struct machine_pci_config - what the command line asked for; nothing: the guest has no PCI bus
  */
 struct machine_pci_config {
-	struct {
-		const char *name;
-		bool readonly;
-	} disk[DISKS_MAX];
+	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
 	struct net_config net[NETS_MAX];
 	unsigned int nets;
@@ -41,16 +36,7 @@ struct machine_pci_config {
 	} share[SHARES_MAX];
 	unsigned int shares;
 	bool console;		/* the terminal is hvc0 */
-};
-
-/**
- * struct machine_net - a network card of either model, on @cable
- */
-struct machine_net {
-	enum net_model model;
-	int cable;
-	struct virtio_net virtio;
-	struct e1000 e1000;
+	uint32_t vsock_cid;	/* 0: the guest has no socket device */
 };
 
 /**
@@ -75,6 +61,8 @@ struct machine_pci {
 	unsigned int shares;
 	struct virtio_console console;
 	bool has_console;
+	struct virtio_vsock vsock;
+	bool has_vsock;
 };
 
 struct machine;

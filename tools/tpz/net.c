@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -89,6 +90,20 @@ static void parse_model(struct argp_state *state, const char *name, struct net_c
 		argp_error(state, "--net: model= takes virtio or e1000, not '%s'", name);
 }
 
+static void parse_vhost(struct argp_state *state, const char *text, struct net_config *net)
+{
+	if (net->kind != NET_TAP)
+		argp_error(state, "--net: vhost= is for tap=NAME");
+	if (!strcmp(text, "on"))
+		net->vhost = NET_VHOST_ON;
+	else if (!strcmp(text, "off"))
+		net->vhost = NET_VHOST_OFF;
+	else if (!strcmp(text, "auto"))
+		net->vhost = NET_VHOST_AUTO;
+	else
+		argp_error(state, "--net: vhost= takes on, off or auto, not '%s'", text);
+}
+
 void net_parse(struct argp_state *state, char *arg, unsigned int index, struct net_config *net)
 {
 	char *rest, *word = strtok_r(arg, ",", &rest);
@@ -100,6 +115,8 @@ void net_parse(struct argp_state *state, char *arg, unsigned int index, struct n
 			parse_mac(state, word + 4, net);
 		} else if (!strncmp(word, "model=", 6)) {
 			parse_model(state, word + 6, net);
+		} else if (!strncmp(word, "vhost=", 6)) {
+			parse_vhost(state, word + 6, net);
 		} else if (!strncmp(word, "hostfwd=", 8) && net->kind == NET_USER) {
 			if (net->forwards == NET_FORWARDS_MAX)
 				argp_error(state, "--net: more than %d times hostfwd=", NET_FORWARDS_MAX);
@@ -129,9 +146,10 @@ static void explain_tap(const char *name)
 	}
 }
 
-static int open_tap(const char *name)
+static int open_tap(const char *name, bool headers)
 {
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | (headers ? IFF_VNET_HDR : 0) };
+	int header_bytes = sizeof(struct virtio_net_hdr_v1);
 	int fd;
 
 	if (!if_nametoindex(name))
@@ -145,6 +163,8 @@ static int open_tap(const char *name)
 	strcpy(request.ifr_name, name);
 	if (ioctl(fd, TUNSETIFF, &request))
 		explain_tap(name);
+	if (headers && ioctl(fd, TUNSETVNETHDRSZ, &header_bytes))
+		err(STATUS_CANNOT, "tap %s: headers", name);
 	return fd;
 }
 
@@ -202,11 +222,11 @@ static int open_user(const struct net_config *net)
 	return take_fd(ends[0]);
 }
 
-int net_open(const struct net_config *net)
+int net_open(const struct net_config *net, bool headers)
 {
 	switch (net->kind) {
 	case NET_TAP:
-		return open_tap(net->tap);
+		return open_tap(net->tap, headers);
 	case NET_FD:
 		return take_fd(net->fd);
 	default:

@@ -24,6 +24,13 @@ enum net_model {
 	NET_E1000,
 };
 
+/* Whether the kernel's vhost-net shall move a tap's frames */
+enum net_vhost {
+	NET_VHOST_AUTO,		/* where the host has it */
+	NET_VHOST_ON,
+	NET_VHOST_OFF,
+};
+
 /**
  * struct net_config - what one --net asked for
  * @arg: as it was written, for messages
@@ -36,6 +43,7 @@ struct net_config {
 	enum net_kind kind;
 	enum net_model model;
 	const char *tap;
+	enum net_vhost vhost;
 	int fd;
 	const char *forward[NET_FORWARDS_MAX];
 	unsigned int forwards;
@@ -51,9 +59,10 @@ void net_parse(struct argp_state *state, char *arg, unsigned int index, struct n
 
 /**
  * net_open() - a file that does not block; ends tpz with a message on failure
+ * @headers: of a tap: each frame has a struct virtio_net_hdr_v1 in front
  *
  * A user-mode network is a child, which ends with the file.
  */
-int net_open(const struct net_config *net);
+int net_open(const struct net_config *net, bool headers);
 
 #endif /* TPZ_NET_H */

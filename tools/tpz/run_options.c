@@ -32,6 +32,7 @@ enum {
 	OPT_NET,
 	OPT_SHARE,
 	OPT_CONSOLE,
+	OPT_VSOCK,
 };
 
 static const struct argp_option options[] = {
@@ -43,9 +44,11 @@ static const struct argp_option options[] = {
 	{ "cpus", 'c', "N[,sockets=N][,cores=N][,threads=N]", 0, "Number of vCPUs (default: 1), and how they are arranged (default: cores of one socket)", 0 },
 	{ "pin", OPT_PIN, "CPU[-CPU],...", 0, "Each vCPU runs on one CPU of this list alone, in turn", 0 },
 	{ "disk", OPT_DISK, "FILE[,ro]", 0, "A raw image or block device as virtio disk: vda, the next one vdb; ro: read-only", 0 },
-	{ "net", OPT_NET, "user[,hostfwd=tcp:PORT:PORT]|tap=NAME|fd=N[,mac=MAC][,model=virtio|e1000]", 0,
+	{ "net", OPT_NET, "user[,hostfwd=tcp:PORT:PORT]|tap=NAME[,vhost=on|off|auto]|fd=N[,mac=MAC][,model=virtio|e1000]", 0,
 	  "A network card: on a network that needs no privilege (hostfwd: a port of this host leads to one of the "
-	  "guest); on a tap interface; or on an open file. Model e1000 is an Intel 82545GM, for guests without virtio", 0 },
+	  "guest); on a tap interface (vhost: the host's kernel moves the frames); or on an open file. "
+	  "Model e1000 is an Intel 82545GM, for guests without virtio", 0 },
+	{ "vsock", OPT_VSOCK, "cid=N", 0, "A virtio socket device: host and guest reach each other by AF_VSOCK, the guest is context N (3 or more)", 0 },
 	{ "rng", OPT_RNG, NULL, 0, "A virtio entropy device", 0 },
 	{ "name", OPT_NAME, "NAME", 0, "What tpz list and tpz stop call the VM", 0 },
 	{ "config", OPT_CONFIG, "FILE", 0, "More options, as a JSON object: { \"memory\": \"1G\", \"disk\": [\"a.raw\", \"b.raw,ro\"], \"rng\": true }; those given here win", 0 },
@@ -255,6 +258,18 @@ static void add_share(struct argp_state *state, struct machine_pci_config *pci, 
 	pci->share[pci->shares++].readonly = readonly;
 }
 
+static uint32_t parse_vsock(struct argp_state *state, const char *arg)
+{
+	uint64_t cid;
+
+	if (strncmp(arg, "cid=", 4))
+		argp_error(state, "--vsock takes cid=N, not '%s'", arg);
+	cid = parse_number(state, "--vsock cid", arg + 4);
+	if (cid < VSOCK_CID_MIN || cid > VSOCK_CID_MAX)
+		argp_error(state, "--vsock %s: a guest's CID is %u to %u", arg, VSOCK_CID_MIN, VSOCK_CID_MAX);
+	return cid;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run_options *run = state->input;
@@ -313,6 +328,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_CONSOLE:
 		machine->pci.console = parse_console(state, arg);
+		return 0;
+	case OPT_VSOCK:
+		if (machine->pci.vsock_cid)
+			argp_error(state, "only one --vsock");
+		machine->pci.vsock_cid = parse_vsock(state, arg);
 		return 0;
 	case OPT_STAT:
 		run->stat = true;
