@@ -13,6 +13,7 @@
 static int kernel_ioctl(int fd, unsigned long request, ...);
 
 #include "../../tools/devices/vhost.c"
+#include "../../tools/devices/cable.c"
 #include "../../tools/devices/virtio_net.c"
 #include "../../tools/devices/virtio_vsock.c"
 
