@@ -7,7 +7,7 @@
  *	the run loop takes it		tpz_apic_accept(): IRR to ISR
  *	the guest is done with it	tpz_apic_eoi(): out of ISR; the next one may come
  *
- * Parts: (i) priorities, (ii) coming in, (iii) being taken, (iv) sending, (iv) life. The registers as the guest sees
+ * Parts: (i) priorities, (ii) coming in, (iii) being taken, (iv) life. Sending is in lapic_message.c, the registers as the guest sees
  * them are in lapic_msr.c, the timer is in lapic_timer.c.
  *
  * x2APIC mode's MSRs and xAPIC mode's MMIO page (lapic_mmio.c) are two ways to the same functions of lapic_msr.c.
