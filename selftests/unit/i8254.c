@@ -2,24 +2,12 @@
 /*
  * The 8254 (kmod/irq/i8254.c) by its data sheet: modes, latches, read-back, BCD, gates and port 0x61.
  */
-#include <stdio.h>
-#include <stdlib.h>
+#include "chip_test.h"
 
 #include "../../kmod/irq/i8254.c"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 static struct i8254 pit;
 static u64 now;
-static unsigned int failed_line;
-
-#define CHECK(condition)						\
-	do {								\
-		if (!(condition) && !failed_line) {			\
-			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			failed_line = __LINE__;				\
-		}							\
-	} while (0)
 
 static void out(u16 port, u8 value)
 {
@@ -233,10 +221,7 @@ static void anything(void)
 	}
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct chip_case cases[] = {
 	{ "mode 0: interrupt on terminal count", mode0 },
 	{ "mode 2: rate generator", mode2 },
 	{ "mode 3: square wave", mode3 },
@@ -251,14 +236,5 @@ static const struct {
 
 int main(void)
 {
-	int status = 0;
-
-	printf("KTAP version 1\n1..%zu\n", ARRAY_SIZE(cases));
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		failed_line = 0;
-		cases[i].run();
-		printf("%sok %u %s\n", failed_line ? "not " : "", i + 1, cases[i].name);
-		status |= failed_line != 0;
-	}
-	return status;
+	return run_cases(cases, ARRAY_SIZE(cases));
 }

@@ -3,22 +3,11 @@
  * The 8259A pair (kmod/irq/i8259.c) by its data sheet: initialization, edges and levels, priorities and their
  * rotation, the special modes, the cascade, polling, spurious interrupts.
  */
-#include <stdio.h>
+#include "chip_test.h"
 
 #include "../../kmod/irq/i8259.c"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 static struct i8259 pair;
-static unsigned int failed_line;
-
-#define CHECK(condition)						\
-	do {								\
-		if (!(condition) && !failed_line) {			\
-			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			failed_line = __LINE__;				\
-		}							\
-	} while (0)
 
 static void out(u16 port, u8 value)
 {
@@ -402,10 +391,7 @@ static void anything(void)
 	}
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct chip_case cases[] = {
 	{ "masked before initialization", at_start },
 	{ "initialization", initialization },
 	{ "edges", edges },
@@ -424,14 +410,5 @@ static const struct {
 
 int main(void)
 {
-	int status = 0;
-
-	printf("KTAP version 1\n1..%zu\n", ARRAY_SIZE(cases));
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		failed_line = 0;
-		cases[i].run();
-		printf("%sok %u %s\n", failed_line ? "not " : "", i + 1, cases[i].name);
-		status |= failed_line != 0;
-	}
-	return status;
+	return run_cases(cases, ARRAY_SIZE(cases));
 }

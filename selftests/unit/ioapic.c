@@ -2,26 +2,14 @@
 /*
  * The I/O APIC (kmod/irq/ioapic_chip.c) by its data sheet: registers, edges and levels, masks, remote IRR and EOI.
  */
-#include <stdio.h>
-#include <stdlib.h>
+#include "chip_test.h"
 
 #include "../../kmod/irq/ioapic_chip.c"
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 static struct ioapic_chip chip;
 static unsigned int sent;
 static u64 last;
 static bool refuse;
-static unsigned int failed_line;
-
-#define CHECK(condition)						\
-	do {								\
-		if (!(condition) && !failed_line) {			\
-			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			failed_line = __LINE__;				\
-		}							\
-	} while (0)
 
 static bool send(struct ioapic_chip *c, u64 entry)
 {
@@ -279,10 +267,7 @@ static void anything(void)
 	}
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct chip_case cases[] = {
 	{ "registers", registers },
 	{ "redirection entries", entries },
 	{ "edges", edges },
@@ -297,14 +282,5 @@ static const struct {
 
 int main(void)
 {
-	int status = 0;
-
-	printf("KTAP version 1\n1..%zu\n", ARRAY_SIZE(cases));
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		failed_line = 0;
-		cases[i].run();
-		printf("%sok %u %s\n", failed_line ? "not " : "", i + 1, cases[i].name);
-		status |= failed_line != 0;
-	}
-	return status;
+	return run_cases(cases, ARRAY_SIZE(cases));
 }
