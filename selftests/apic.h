@@ -102,4 +102,29 @@ static inline __u64 try_wrmsr(__u32 msr, __u64 value)
 	return fault.vector;
 }
 
+/* ---- interrupt lines, on the launcher's side */
+
+static inline void drive(struct vm *vm, __u32 number, __u32 level)
+{
+	struct tpz_irq_line irq = { .size = sizeof(irq), .line = number, .level = level };
+
+	CHECK_SYS(ioctl(vm->fd, TPZ_IRQ_LINE, &irq));
+}
+
+/* Drives the lines that the guest asks for at PORT_TEST (number, level << 8), until it is done. Return: its result */
+static inline __u32 serve(struct vcpu *vcpu)
+{
+	for (;;) {
+		__u32 value;
+
+		vcpu_expect(vcpu, TPZ_EXIT_IO);
+		memcpy(&value, (const void *)vcpu->data, 4);
+		if (vcpu->run->io.port == PORT_DONE)
+			return value;
+		if (vcpu->run->io.port != PORT_TEST)
+			FAIL("%s", vcpu_exit_text(vcpu));
+		drive(vcpu->vm, value & 0xff, value >> 8);
+	}
+}
+
 #endif /* TRAPEZE_TEST_APIC_H */

@@ -39,13 +39,6 @@ static inline void line(__u8 number, __u8 level)
 	outl(PORT_TEST, number | level << 8);
 }
 
-static void drive(struct vm *vm, __u32 number, __u32 level)
-{
-	struct tpz_irq_line irq = { .size = sizeof(irq), .line = number, .level = level };
-
-	CHECK_SYS(ioctl(vm->fd, TPZ_IRQ_LINE, &irq));
-}
-
 static struct tpz_vm_state get_state(struct vm *vm, __u64 groups)
 {
 	struct tpz_vm_state st = { .size = sizeof(st), .groups = groups };
@@ -83,21 +76,6 @@ static struct vcpu *start_at(uintptr_t guest)
 	return vcpu;
 }
 #define start(guest)	start_at((uintptr_t)(guest))
-
-static __u32 serve(struct vcpu *vcpu)
-{
-	for (;;) {
-		__u32 value;
-
-		vcpu_expect(vcpu, TPZ_EXIT_IO);
-		memcpy(&value, (const void *)vcpu->data, 4);
-		if (vcpu->run->io.port == PORT_DONE)
-			return value;
-		if (vcpu->run->io.port != PORT_TEST)
-			FAIL("%s", vcpu_exit_text(vcpu));
-		drive(vcpu->vm, value & 0xff, value >> 8);
-	}
-}
 
 /* ------------------------------------------------------------------ edges and levels */
 

@@ -4,39 +4,9 @@
 # what the files hold, what it writes is in them afterwards, and each queue has an interrupt of its own (MSI-X).
 # The guest's drivers are the distribution's own modules.
 . /lab/ktap.sh
+. /lab/guest.sh
 
-OUT=/tmp/guest.out
-IN=/tmp/guest.in
-PROMPT='guest# '
 SECTORS=16384		# of the first disk; the second has 2048
-
-# within SECONDS COMMAND...: wait until it succeeds, or the guest is gone.
-within() {
-	within_seconds=$1
-	shift
-	while [ "$within_seconds" -gt 0 ]; do
-		"$@" && return 0
-		kill -0 "$TPZ" 2>/dev/null || return 1
-		sleep 1
-		within_seconds=$((within_seconds - 1))
-	done
-	return 1
-}
-
-said() {
-	grep -q -- "$1" $OUT
-}
-
-# ask WORD COMMAND: the guest runs it; within a minute a line begins with that word.
-ask() {
-	echo "echo $1 \$($2)" >&3
-	within 60 said "^$1 " && sed -n "s/^$1 //p" $OUT | tail -n 1
-}
-
-# answers EXPECTED WORD COMMAND
-answers() {
-	answer=$(ask "$2" "$3") && [ "$answer" = "$1" ] || { echo "expected '$1', the guest told '$answer'"; return 1; }
-}
 
 sum_of() {
 	dd if="$1" bs=64k count="$2" 2>/dev/null | md5sum | cut -d' ' -f1
@@ -46,27 +16,9 @@ plan 11
 dd if=/dev/urandom of=/tmp/disk bs=512 count=$SECTORS 2>/dev/null
 dd if=/dev/urandom of=/tmp/readonly bs=512 count=2048 2>/dev/null
 readonly_sum=$(md5sum </tmp/readonly | cut -d' ' -f1)
-(cat /guest/initrd; cd / && { echo lib; find lib/modules; } | cpio -o -H newc 2>/dev/null) >/tmp/initrd
-
-# A guest's CPU that waits for another one with interrupts off keeps Bochs's CPU for good (lab.md): each PAUSE ends its stay
-TRAPS=
-if tpz info | grep -q 'backend vmx'; then
-	TRAPS='--trap pause'
-fi
-
-mkfifo $IN
-: >$OUT
-tpz run $TRAPS /guest/vmlinuz --initrd /tmp/initrd --memory 256M --cpus 2 --disk /tmp/disk --disk /tmp/readonly,ro --rng \
-	--append "console=ttyS0 panic=-1 cryptomgr.notests" <$IN 2>&1 | tr -d '\r' >$OUT &
-TR=$!
-exec 3>$IN
-TPZ=
-while [ -z "$TPZ" ]; do
-	sleep 1
-	TPZ=$(pidof tpz)
-done
-tail -f $OUT | while read -r line; do echo "# guest| $line"; done &
-TAIL=$!
+guest_initrd /tmp/initrd
+start_guest $(patient) /guest/vmlinuz --initrd /tmp/initrd --memory 256M --cpus 2 --disk /tmp/disk --disk /tmp/readonly,ro --rng \
+	--append "console=ttyS0 panic=-1 cryptomgr.notests"
 
 check "a stock kernel boots to a shell prompt" within 600 said "$PROMPT"
 check "its virtio drivers load" answers "0 0 0" loaded \
@@ -85,9 +37,7 @@ check "entropy comes from the device" answers "virtio_rng.0 64" entropy \
 check "each queue has an interrupt of its own" answers "2 1 1" vectors \
 	'for q in virtio0-req.[01] virtio1-req.0 virtio2-input; do grep -c "MSI.* $q\$" /proc/interrupts; done'
 
-echo 'cat /proc/interrupts; report --end 0' >&3
-exec 3>&-
-wait $TR
+type_in 'cat /proc/interrupts; report --end 0'
+end_guest
 check "the guest ends the run" said 'ended the run'
-kill $TAIL
 finish

@@ -36,13 +36,6 @@ static inline void line(__u8 number, __u8 level)
 	outl(PORT_TEST, number | level << 8);
 }
 
-static void drive(struct vcpu *vcpu, __u32 number, __u32 level)
-{
-	struct tpz_irq_line irq = { .size = sizeof(irq), .line = number, .level = level };
-
-	CHECK_SYS(ioctl(vcpu->vm->fd, TPZ_IRQ_LINE, &irq));
-}
-
 /* Vectors 0x30 and 0x38; everything masked but @open */
 static inline void initialize(__u16 open, __u8 icw4)
 {
@@ -68,22 +61,6 @@ static struct vcpu *start_at(uintptr_t guest)
 		guest_on(vector, note_and_eoi);
 	vcpu_start_at(vcpu, MODE_LONG, RING0, guest, 0);
 	return vcpu;
-}
-
-/* Drives the lines that the guest asks for, until it is done */
-static __u32 serve(struct vcpu *vcpu)
-{
-	for (;;) {
-		__u32 value;
-
-		vcpu_expect(vcpu, TPZ_EXIT_IO);
-		memcpy(&value, (const void *)vcpu->data, 4);
-		if (vcpu->run->io.port == PORT_DONE)
-			return value;
-		if (vcpu->run->io.port != PORT_TEST)
-			FAIL("%s", vcpu_exit_text(vcpu));
-		drive(vcpu, value & 0xff, value >> 8);
-	}
 }
 
 #define run_guest(guest)	CHECK_EQ(serve(start(guest)), 0)
@@ -440,8 +417,8 @@ static void *pulse(void *arg)
 	for (unsigned int i = 0; i < 20; i++) {
 		while (!ready || taken < i)
 			usleep(1000);
-		drive(vcpu, 4, 1);
-		drive(vcpu, 4, 0);
+		drive(vcpu->vm, 4, 1);
+		drive(vcpu->vm, 4, 0);
 	}
 	return NULL;
 }
