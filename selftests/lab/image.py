@@ -136,7 +136,7 @@ def initramfs(boot, kernel, module, token, mode, folder):
     if (BUILD / "selftests/guests").is_dir():
         shutil.copytree(BUILD / "selftests/guests", root / "selftests/guests")
     if boot.values("modules"):
-        place_modules(kernel, boot.values("modules"), root)
+        place_modules(kernel.guest if boot.has("payload") else kernel, boot.values("modules"), root)
     for extra in [*boot.values("extras"), *(["kexec"] if boot.has("kexec") else [])]:
         place_program(extra, root)
     if boot.has("kexec"):
@@ -144,7 +144,7 @@ def initramfs(boot, kernel, module, token, mode, folder):
         place(kernel.image, root, "boot/vmlinuz")
         place(folder / "second.cpio", root, "boot/initrd")
     if boot.has("payload"):
-        place(kernel.guest_image, root, "guest/vmlinuz")
+        place(kernel.guest.image, root, "guest/vmlinuz")
         place(BUILD / "tools/guest.cpio", root, "guest/initrd")
     archive(root, folder / "initrd")
     shutil.rmtree(root)

@@ -46,9 +46,9 @@ class Kernel:
         return self.root / "boot" / f"vmlinuz-{self.release}"
 
     @property
-    def guest_image(self):
+    def guest(self):
         """The kernel that a Linux guest boots on this one."""
-        return self.image
+        return self
 
     @property
     def module_folder(self):
@@ -172,8 +172,8 @@ class DebugKernel(Kernel):
         return self.folder / "root"
 
     @property
-    def guest_image(self):
-        return named("cloud").image
+    def guest(self):
+        return named("cloud")
 
 
 class BackportsKernel(Kernel):

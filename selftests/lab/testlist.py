@@ -19,7 +19,7 @@ and for its boot (tests that agree on these share one):
     vmx-off         a firmware that has switched VMX off (Bochs)
     counted         one instruction is one tick of the TSC (QEMU)
     append=WORD     add to the kernel's command line (may be repeated)
-    modules=a,b     stock kernel modules put where modprobe finds them
+    modules=a,b     stock kernel modules put where modprobe finds them (of the guest's kernel, with payload)
     extras=a,b      programs of the build machine, copied with their libraries
     payload         the stock kernel and initramfs that a Linux guest boots: /guest/
     kexec           a second kernel to boot from inside the test, and the program to do so: /boot/
