@@ -168,7 +168,7 @@ static void migrate(__u64 rounds, __u32 exits_every, __u32 outs_every)
 		CHECK_EQ(jobs[i].tsc_steps_back, 0);
 		ktap_diag("VM %d: %u flips, %llu migrations, %llu exits", i, flips, m.migrations, m.exits);
 		CHECK_GE(m.migrations, 5);
-		CHECK_GE(m.migrations, flips / 4);
+		CHECK_GE(m.migrations, flips / 16);
 		CHECK_LE(m.migrations, 4 * flips + 10);
 		if (exits_every)
 			CHECK_EQ(m.reason[TPZ_EXIT_CPUID].count, (rounds + exits_every - 1) / exits_every);
