@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "apic.h"
+#include "clock.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -14,24 +15,12 @@
 
 #define MSR_TSC_ADJUST		0x3b
 #define MSR_WALL_CLOCK		0x4b564d00
-#define MSR_SYSTEM_TIME		0x4b564d01
 #define MSR_WALL_CLOCK_OLD	0x11
 #define MSR_SYSTEM_TIME_OLD	0x12
 #define GP			13
 #define SECOND			1000000000ULL
 
-/* The page that the MSR names (struct pvclock_vcpu_time_info), and the wall clock (struct pvclock_wall_clock) */
-struct clock_page {
-	__u32 version;
-	__u32 pad0;
-	__u64 tsc_timestamp;
-	__u64 system_time;
-	__u32 mul;
-	__s8 shift;
-	__u8 flags;
-	__u8 pad[2];
-};
-
+/* The wall clock's (struct pvclock_wall_clock) */
 struct wall_clock {
 	__u32 version;
 	__u32 sec;
@@ -43,26 +32,11 @@ struct wall_clock {
 #define CLOCK		((volatile struct clock_page *)CLOCK_GPA)
 #define WALL		((volatile struct wall_clock *)WALL_GPA)
 
-#define ENABLE		1
-
 static __u64 khz;
 
-/* As a guest reads the clock */
 static inline __u64 clock_ns(void)
 {
-	__u32 version;
-	__u64 ns;
-
-	do {
-		version = CLOCK->version;
-		asm volatile("lfence" : : : "memory");
-		__u64 delta = rdtsc() - CLOCK->tsc_timestamp;
-
-		delta = CLOCK->shift < 0 ? delta >> -CLOCK->shift : delta << CLOCK->shift;
-		ns = CLOCK->system_time + (__u64)((unsigned __int128)delta * CLOCK->mul >> 32);
-		asm volatile("" : : : "memory");
-	} while ((version & 1) || version != CLOCK->version);
-	return ns;
+	return clock_ns_at(CLOCK);
 }
 
 #define start(guest, argument)	start_at((uintptr_t)(guest), argument)
@@ -308,15 +282,6 @@ static void *move_about(void *arg)
 	return NULL;
 }
 
-static void any_cpu(void *unused)
-{
-	cpu_set_t set;
-
-	(void)unused;
-	memset(&set, 0xff, sizeof(set));
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 static void never_back_migrating(void)
 {
 	struct vcpu *vcpu;
@@ -328,7 +293,7 @@ static void never_back_migrating(void)
 	stop = false;
 	vcpu = start(monotonic_until_stopped, 0);
 	meters = meters_open(vcpu->vm->id);
-	ktap_defer(any_cpu, NULL);
+	ktap_defer(run_on_any_cpu, NULL);
 	CHECK_EQ(pthread_create(&thread, NULL, move_about, (void *)(intptr_t)syscall(SYS_gettid)), 0);
 	CHECK_EQ(vcpu_finish(vcpu), 0);
 	pthread_join(thread, NULL);

@@ -1,34 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a guest may ask for by hypercalls, with any arguments; and what vCPUs that wait for each other, on fewer CPUs than
- * there are of them, spare the host: a CPU given to the one that is waited for, and TLB shoot-downs that let those be who
- * do not run.
+ * there are of them, spare the host: a CPU given to the one that is waited for. TLB shoot-downs are shootdown.c's.
  */
 #define MAX		8		/* vCPUs of a VM */
 #define _GNU_SOURCE
 #include "apic.h"
+#include "pv.h"
 #include "threads.h"
-
-#include <sched.h>
 
 #define VECTOR		0x61
 #define EINVAL_KVM	((__u64)-22)
 #define ENOSYS_KVM	((__u64)-1000)
 #define EPERM_KVM	((__u64)-1)
-
-#define HC_POLL_IRQ	1
-#define HC_KICK		5
-#define HC_SEND_IPI	10
-#define HC_YIELD	11
-
-static inline __u64 hypercall(__u64 nr, __u64 a, __u64 b, __u64 c, __u64 d)
-{
-	if (machine.vmmcall)
-		asm volatile("vmmcall" : "+a"(nr) : "b"(a), "c"(b), "d"(c), "S"(d) : "memory");
-	else
-		asm volatile("vmcall" : "+a"(nr) : "b"(a), "c"(b), "d"(c), "S"(d) : "memory");
-	return nr;
-}
 
 static volatile __u32 ready, got[MAX];
 static volatile bool done;
@@ -38,12 +22,6 @@ static void begin(void)
 	ready = 0;
 	done = false;
 	memset((void *)got, 0, sizeof(got));
-}
-
-/* A handler knows its vCPU by its stack, which costs no exit */
-static inline __u32 id_of(const struct guest_frame *frame)
-{
-	return ((uintptr_t)frame - GUEST_CPU_AREAS) / GUEST_CPU_BYTES;
 }
 
 static GUEST void note(struct guest_frame *frame)
@@ -305,36 +283,10 @@ static GUEST __u32 pause_in_turn(__u64 id)
 	return 0;
 }
 
-static void spread(void *unused)
-{
-	cpu_set_t all;
-
-	(void)unused;
-	memset(&all, 0xff, sizeof(all));
-	CHECK_SYS(sched_setaffinity(0, sizeof(all), &all));
-}
-
 static void crowd(void)
 {
 	run_on_cpu(0);
-	ktap_defer(spread, NULL);
-}
-
-static struct tpz_vcpu_meters sum_of(const struct meters *meters, unsigned int n)
-{
-	struct tpz_vcpu_meters sum = {};
-
-	for (unsigned int i = 0; i < n; i++) {
-		struct tpz_vcpu_meters m = meters_read(meters, i);
-
-		sum.exits += m.exits;
-		sum.yields += m.yields;
-		sum.pv_flushes += m.pv_flushes;
-		sum.injected_interrupts += m.injected_interrupts;
-		for (unsigned int r = 0; r < TPZ_EXIT_COUNT; r++)
-			sum.reason[r].count += m.reason[r].count;
-	}
-	return sum;
+	ktap_defer(run_on_any_cpu, NULL);
 }
 
 #define in_turn(guest)	in_turn_at((uintptr_t)(guest))
@@ -406,170 +358,6 @@ static void a_spinning_vcpu_yields(void)
 	CHECK_GT(m.yields, 0);
 }
 
-/* ------------------------------------------------------------------ TLB shoot-downs */
-
-#define MSR_STEAL	0x4b564d03
-#define MSR_EOI		0x4b564d04
-#define ENABLE		1
-#define PREEMPTED	1
-#define FLUSH		2
-#define SHOTS		400
-#define ASLEEP		6		/* at most; vCPU 1 is awake */
-
-#define AREA(id)	(GUEST_FREE + 0x4000 + 128ULL * (id))		/* its steal time; then its flag of PV EOI */
-#define AWAY(id)	((volatile __u8 *)AREA(id) + 16)
-#define EOI_FLAG(id)	((volatile __u32 *)(AREA(id) + 64))
-#define WINDOW		0x3f0000			/* the address whose translation changes */
-#define PTE		((volatile __u64 *)(GUEST_PT + WINDOW / PAGE * 8))
-#define PAGES		(GUEST_FREE + 0x10000)		/* between these two */
-
-static volatile __u32 acks, paravirtual, sleepers;
-static volatile __u64 stale;
-
-static inline __u64 look(void)
-{
-	return *(volatile __u64 *)WINDOW;
-}
-
-static GUEST void shot(struct guest_frame *frame)
-{
-	bool ended = false;
-
-	if (!done)		/* who was asleep all the time has nothing but the wish that was left for it */
-		asm volatile("invlpg (%0)" : : "r"((__u64)WINDOW) : "memory");
-	if (paravirtual)
-		asm volatile("btrl $0, %1" : "=@ccc"(ended), "+m"(*EOI_FLAG(id_of(frame))) : : "memory");
-	if (!ended)
-		wrmsr(APIC_EOI, 0);
-	add(&acks);
-}
-
-static GUEST void announce(__u64 id)
-{
-	wrmsr(APIC_SVR, SVR_ON);
-	wrmsr(MSR_STEAL, AREA(id) | ENABLE);
-	wrmsr(MSR_EOI, (AREA(id) + 64) | ENABLE);
-	look();
-	add(&ready);
-}
-
-/* vCPU 1 runs all the time, the others sleep; at the end all must see what stands there then */
-static GUEST __u32 target(__u64 id)
-{
-	announce(id);
-	if (id == 1)
-		sti();
-	while (!done)
-		if (id == 1)
-			asm volatile("pause");
-		else
-			wait_for_interrupt();
-	GUEST_CHECK_EQ(look(), SHOTS);
-	return 0;
-}
-
-static inline bool leave_wish(__u64 id)
-{
-	__u8 said = *AWAY(id);
-
-	return (said & PREEMPTED) &&
-	       __atomic_compare_exchange_n(AWAY(id), &said, said | FLUSH, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
-/* As Linux does it, with its services or without */
-static GUEST void shoot(void)
-{
-	__u64 rest = 0;
-	__u32 n = 0;
-
-	asm volatile("invlpg (%0)" : : "r"((__u64)WINDOW) : "memory");
-	acks = 0;
-	for (__u64 id = 1; id <= 1 + sleepers; id++) {
-		if (paravirtual && leave_wish(id))
-			continue;
-		n++;
-		rest |= 1 << id;
-		if (!paravirtual)
-			wrmsr(APIC_ICR, id << 32 | VECTOR);
-	}
-	if (paravirtual && rest)
-		GUEST_CHECK_EQ(hypercall(HC_SEND_IPI, rest, 0, 0, VECTOR), n);
-	wait_until(&acks, n);
-}
-
-static GUEST __u32 shooter(void)
-{
-	announce(0);
-	wait_until(&ready, 2 + sleepers);
-	for (__u64 id = 2; id < 2 + sleepers; id++)
-		while (!(*AWAY(id) & PREEMPTED))
-			window();
-	for (__u64 i = 1; i <= SHOTS; i++) {
-		const __u64 page = PAGES + i % 2 * PAGE;
-
-		*(volatile __u64 *)page = i;
-		*PTE = page | (*PTE & 0xfff);
-		shoot();
-	}
-	dismiss();
-	return 0;
-}
-
-static __u32 guest_features(void)
-{
-	struct vcpu *vcpu = vm_with_vcpu(.devices = TPZ_DEVICES_PC);
-	struct tpz_cpuid_entry entries[128];
-	struct tpz_cpuid c = { .size = sizeof(c), .entries = (uintptr_t)entries, .capacity = ARRAY_SIZE(entries),
-			       .entry_bytes = sizeof(*entries) };
-	int n = CHECK_SYS(ioctl(vcpu->fd, TPZ_GET_CPUID, &c));
-
-	for (int i = 0; i < n && i < (int)ARRAY_SIZE(entries); i++)
-		if (entries[i].leaf == 0x40000001)
-			return entries[i].eax;
-	return 0;
-}
-
-/* Exits in SHOTS shoot-downs: but for the host's own interrupts, among which a kick can't be told; it injects one, so counts */
-static __u64 exits_of(bool with_services, unsigned int asleep)
-{
-	struct vm *vm = vm_create(.devices = TPZ_DEVICES_PC);
-	struct tpz_vcpu_meters m;
-	struct meters meters;
-
-	begin();
-	paravirtual = with_services;
-	sleepers = asleep;
-	memset(vm_host(vm, AREA(0)), 0, 128 * MAX);
-	guest_on(VECTOR, shot);
-	run_all_in(vm, 2 + asleep, (uintptr_t)shooter, (uintptr_t)target);
-	meters = meters_open(vm->id);
-	m = sum_of(&meters, 2 + asleep);
-	if (with_services)
-		CHECK_GE(m.pv_flushes, asleep);
-	return m.exits - m.reason[TPZ_EXIT_HOST_INTERRUPT].count - m.reason[TPZ_EXIT_HOST_NMI].count -
-	       m.reason[TPZ_EXIT_PAUSE].count + m.injected_interrupts;
-}
-
-static void shootdowns(void)
-{
-	static const unsigned int asleep[] = { 0, 2, ASLEEP };
-	__u64 without[3], with[3];
-
-	if (!(guest_features() & 1 << 9))
-		SKIP("this host's scheduler keeps no account of waits: there is no steal time, and so no PV TLB flush");
-	for (unsigned int i = 0; i < 3; i++) {
-		without[i] = exits_of(false, asleep[i]);
-		with[i] = exits_of(true, asleep[i]);
-		ktap_diag("%u vCPUs, %u of them asleep: %llu.%02llu exits for each shoot-down, with the services %llu.%02llu",
-			  2 + asleep[i], asleep[i], without[i] / SHOTS, without[i] * 100 / SHOTS % 100,
-			  with[i] / SHOTS, with[i] * 100 / SHOTS % 100);
-	}
-	for (unsigned int i = 1; i < 3; i++) {
-		CHECK_GE(without[i], without[0] + asleep[i] * SHOTS);
-		CHECK_LT(with[i], without[0]);		/* less than the one awake alone costs without the services */
-	}
-}
-
 static const struct ktap_case cases[] = {
 	{ "which calls there are", which_calls_there_are },
 	{ "none for user code", not_for_user_code },
@@ -580,6 +368,5 @@ static const struct ktap_case cases[] = {
 	{ "a yield to the one named", yields_to_the_one_named },
 	{ "a yield to nobody", yields_to_nobody },
 	{ "a spinning vCPU yields", a_spinning_vcpu_yields },
-	{ "TLB shoot-downs leave those alone who do not run", shootdowns },
 };
 KTAP_MAIN(cases)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Several vCPUs in one VM, each in a thread, more of them than the machine has CPUs: how they start each other, send each
- * other interrupts, share translations and the TSC, and end.
+ * other interrupts, share translations, and end. (The time that they share is smp_clock.c's.)
  */
 #define _GNU_SOURCE
 #include "apic.h"
@@ -367,38 +367,6 @@ static void flushes_reach_all(void)
 	runners_join(r, 4);
 }
 
-/* ------------------------------------------------------------------ time */
-
-static volatile __u32 locked;
-static volatile __u64 last_tsc, backward;
-
-static GUEST __u32 read_tsc_in_turn(void)
-{
-	sti();
-	for (__u32 i = 0; i < 20000; i++) {
-		while (__atomic_exchange_n(&locked, 1, __ATOMIC_ACQUIRE))
-			asm volatile("pause");
-		asm volatile("lfence" : : : "memory");
-		__u64 now = rdtsc();
-
-		backward += now < last_tsc;
-		last_tsc = now;
-		__atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
-	}
-	return 0;
-}
-
-static void one_tsc(void)
-{
-	begin(3);
-	locked = 0;
-	last_tsc = backward = 0;
-	/* The library's switch to x2APIC mode would set each TSC */
-	run_all_in(vm_create(.devices = TPZ_DEVICES_PC, .xapic = true), 3, (uintptr_t)read_tsc_in_turn,
-	       (uintptr_t)read_tsc_in_turn);
-	CHECK_EQ(backward, 0);
-}
-
 /* ------------------------------------------------------------------ life */
 
 static GUEST __u32 spin(void)
@@ -470,7 +438,6 @@ static const struct ktap_case cases[] = {
 	{ "NMIs reach vCPUs with interrupts off", nmis },
 	{ "messages among 64 vCPUs", many },
 	{ "a flush reaches all vCPUs", flushes_reach_all },
-	{ "the TSC never goes back between vCPUs", one_tsc },
 	{ "files are closed while other vCPUs run", files_close_while_others_run },
 	{ "64 vCPUs, in any order", as_many_as_promised },
 };

@@ -746,6 +746,15 @@ void run_on_cpu(int cpu)
 	CHECK_SYS(sched_setaffinity(0, sizeof(set), &set));
 }
 
+void run_on_any_cpu(void *unused)
+{
+	cpu_set_t all;
+
+	(void)unused;
+	memset(&all, 0xff, sizeof(all));
+	CHECK_SYS(sched_setaffinity(0, sizeof(all), &all));
+}
+
 int cpus_online(void)
 {
 	return sysconf(_SC_NPROCESSORS_ONLN);

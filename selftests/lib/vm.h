@@ -172,6 +172,7 @@ void module_reload(const char *parameters);
 
 /* Lets the calling thread run on @cpu alone */
 void run_on_cpu(int cpu);
+void run_on_any_cpu(void *unused);		/* again: for ktap_defer() */
 int cpus_online(void);
 /* The kernel's log from here on, closed at the end of the case; and how many lines with @words came since the last count */
 int kernel_log(void);
