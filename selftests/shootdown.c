@@ -23,7 +23,8 @@
 #define RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
 
 #define AREA(id)	(GUEST_FREE + 0x4000 + 128ULL * (id))		/* its steal time; then its flag of PV EOI */
-#define AWAY(id)	((volatile __u8 *)AREA(id) + 16)
+#define AWAY_OFFSET	16
+#define AWAY(id)	((volatile __u8 *)AREA(id) + AWAY_OFFSET)
 #define EOI_FLAG(id)	((volatile __u32 *)(AREA(id) + 64))
 #define WINDOW		0x3f0000			/* the address whose translation changes */
 #define PTE		((volatile __u64 *)(GUEST_PT + WINDOW / PAGE * 8))
@@ -32,8 +33,8 @@
 /* vCPU 0 shoots; 1 to awake run all the time, the rest is away */
 static struct shape {
 	__u32 awake, away;
-	bool preempted;		/* those away: a thread of the host keeps the CPU from them; else they are asleep */
-	bool pinned;		/* who runs has a CPU of its own */
+	bool preempted;		/* who is away: a thread of the host has its CPU; else it sleeps */
+	bool pinned;		/* each has a CPU of its own */
 } shape;
 
 static volatile __u32 ready, acks, paravirtual;
@@ -109,7 +110,7 @@ static GUEST void shoot(void)
 	}
 	if (paravirtual && rest)
 		GUEST_CHECK_EQ(hypercall(HC_SEND_IPI, rest, 0, 0, VECTOR), n);
-	waiting = !paravirtual;
+	waiting = n > shape.awake;
 	wait_until(&acks, n);
 	waiting = false;
 }
@@ -135,15 +136,22 @@ static GUEST __u32 shooter(void)
 
 /* ------------------------------------------------------------------ the threads */
 
-/* Nobody else gets this CPU, but while somebody waits for those who are away */
-static void *keep_the_cpu(void *cpu)
+struct keeper {
+	unsigned int cpu;
+	volatile __u8 *away;	/* of the vCPU there */
+	pthread_t thread;
+};
+
+/* The vCPU of this CPU is not to run, but while somebody waits for it, and until it is known to be away */
+static void *keep_the_cpu(void *arg)
 {
 	const struct sched_param first = { .sched_priority = 1 };
+	const struct keeper *k = arg;
 
-	run_on_cpu((intptr_t)cpu);
+	run_on_cpu(k->cpu);
 	CHECK_SYS(sched_setscheduler(0, SCHED_FIFO, &first));
 	while (!done && !ktap_failed())
-		if (waiting || ready < 1 + shape.awake + shape.away)
+		if (waiting || !(*k->away & PREEMPTED))
 			usleep(1000);
 	return NULL;
 }
@@ -159,24 +167,28 @@ static void write_rt_runtime(void *us)
 
 static void run_threads(struct vm *vm)
 {
-	const unsigned int n = 1 + shape.awake + shape.away, last = cpus_online() - 1;
+	const unsigned int n = 1 + shape.awake + shape.away, kept = shape.preempted ? shape.away : 0;
+	struct keeper keepers[MAX];
 	struct runner r[MAX];
-	pthread_t keeper;
 
 	for (unsigned int i = 0; i < n; i++)
 		vcpu_start_at(vcpu_create(vm, i), MODE_LONG, RING0, i ? (uintptr_t)target : (uintptr_t)shooter, i);
 	for (unsigned int i = 0; i < n; i++) {
 		if (shape.pinned)
-			run_on_cpu(i > shape.awake && shape.preempted ? last : i);
+			run_on_cpu(i);
 		runner_start(&r[i], vm->vcpus[i]);
 	}
 	if (shape.pinned)
 		run_on_cpu(0);
-	if (shape.preempted && shape.away)
-		CHECK_EQ(pthread_create(&keeper, NULL, keep_the_cpu, (void *)(intptr_t)last), 0);
+	while (ready < n && !ktap_failed())
+		usleep(1000);
+	for (unsigned int i = n - kept; i < n; i++) {
+		keepers[i] = (struct keeper){ .cpu = i, .away = (__u8 *)vm_host(vm, AREA(i)) + AWAY_OFFSET };
+		CHECK_EQ(pthread_create(&keepers[i].thread, NULL, keep_the_cpu, &keepers[i]), 0);
+	}
 	runners_join(r, n);
-	if (shape.preempted && shape.away)
-		pthread_join(keeper, NULL);
+	for (unsigned int i = n - kept; i < n; i++)
+		pthread_join(keepers[i].thread, NULL);
 	for (unsigned int i = 0; i < n; i++)
 		CHECK_EQ(r[i].result, 0);
 }
@@ -251,7 +263,7 @@ static void beside_one_awake(void)
 	}
 }
 
-/* Eight vCPUs, each of which has a CPU if it runs; none to seven do not */
+/* Eight vCPUs, each on a CPU of its own; none to seven of them do not run */
 static void of_eight(bool preempted)
 {
 	__u64 without[MAX], with[MAX];

@@ -157,7 +157,7 @@ static void few_clocks(void)
 	clocks(3, FEW);
 }
 
-/* This test's own proof: a TSC a millisecond behind, and a clock that was set up with it */
+/* This test's own proof: a TSC that is a millisecond behind, and as much more as setting it takes */
 static void one_behind(void)
 {
 	const __s64 cycles = device_info().tsc_khz;
@@ -167,7 +167,7 @@ static void one_behind(void)
 	move_tsc(vm->vcpus[1], -cycles);
 	count = read_in(vm, 2, read_tscs, FEW, "cycles");
 	CHECK_GT(count.backward, 0);
-	CHECK_LE(count.worst, (__u64)cycles);
+	CHECK_GE(count.worst, (__u64)cycles / 2);
 }
 
 static void long_reading(void (*test)(unsigned int n, __u64 readings), unsigned int n)
