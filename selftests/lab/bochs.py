@@ -10,24 +10,35 @@ from artefacts import LabError, Suite, locked, run
 from machines import MACHINES
 
 
-# Bochs seeds its random numbers, RDRAND's too, from the build machine's clock. Not here: a boot is to be repeatable.
-FIXED_SEED = """
+# Two words of the C library that Bochs gets otherwise. It seeds its random numbers, RDRAND's too, from the build machine's
+# clock; but a boot is to be repeatable. And it reads a file for the machine's memory as if that were in one piece, when it
+# is of blocks, which stand in the order of their first use: a read gives it one block.
+PRELOADED = """
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define BLOCK	(128 << 10)
 
 void srand(unsigned int seed)
 {
 	srandom(atoi(getenv("LAB_SEED")));
 }
+
+ssize_t read(int fd, void *buffer, size_t bytes)
+{
+	return syscall(SYS_read, fd, buffer, bytes < BLOCK ? bytes : BLOCK);
+}
 """
 
 
-def fixed_seed():
+def preloaded():
     """A library to load before Bochs's own."""
-    library = image.BUILD / "lab/fixed-seed.so"
-    with locked(image.BUILD / "lab/fixed-seed.lock"):
+    library = image.BUILD / "lab/bochs-preloaded.so"
+    with locked(image.BUILD / "lab/bochs-preloaded.lock"):
         if not library.exists():
             source = library.with_suffix(".c")
-            source.write_text(FIXED_SEED)
+            source.write_text(PRELOADED)
             run("gcc", "-shared", "-fPIC", "-O", "-o", library, source)
     return library
 
@@ -42,6 +53,7 @@ class Bochs:
 
     def __init__(self, machine):
         self.machine = machine
+        self.ips = machine["ips"]
         package = machine["package"]
         suite = Suite(package["suite"])
         self.root = suite.fetch(package["emulator"])
@@ -51,11 +63,12 @@ class Bochs:
         """Make the CD, write the configuration into the run's folder; return the command line and its environment."""
         if hardware.parallel or hardware.counted and hardware.cpus > 1:
             raise LabError("Bochs runs CPUs in turns, and its TSC counts instructions with one CPU alone")
+        self.ips = self.machine["counted_ips" if hardware.counted else "ips"]
         template = (MACHINES / self.machine["config"]).read_text()
         console = f"mode=term, dev={terminal}" if terminal else f"mode=file, dev={folder}/console"
         config = folder / "bochsrc"
         config.write_text(template.format(
-            cpu=hardware.cpu, memory=hardware.memory, cpus=hardware.cpus, ips=self.machine["ips"],
+            cpu=hardware.cpu, memory=hardware.memory, cpus=hardware.cpus, ips=self.ips,
             share=self.root / "usr/share/bochs", iso=image.cd(software, folder), firmware=self.firmware(folder, hardware),
             disk=f"optramimage1: file={hardware.disk}, address={images.DISK_AT << 20:#x}" if hardware.disk else "",
             console=console, report=f"mode=file, dev={folder}/report", log=folder / "emulator.log"))
@@ -64,8 +77,8 @@ class Bochs:
                    self.root / "usr/bin/bochs-bin", "-q", "-f", config,
                    *(["-debugger"] if debugger else [])]
         if not terminal:
-            command += ["-dumpstats", self.machine["ips"] // 1_000_000]     # a line for each second of guest time
-        environment = {**os.environ, "LD_PRELOAD": str(fixed_seed()), "LAB_SEED": str(hardware.seed),
+            command += ["-dumpstats", self.ips // 1_000_000]     # a line for each second of guest time
+        environment = {**os.environ, "LD_PRELOAD": str(preloaded()), "LAB_SEED": str(hardware.seed),
                        "LTDL_LIBRARY_PATH": f"{self.root}/usr/lib/x86_64-linux-gnu/bochs/plugins",
                        "BXSHARE": f"{self.root}/usr/share/bochs"}
         return [str(word) for word in command], environment
@@ -91,7 +104,7 @@ class Bochs:
         with open(folder / "emulator.out", "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
             told = re.findall(rb"=== statistics dump (\d+) ===", file.read())
-        return int(told[-1]) // self.machine["ips"] if told else 0
+        return int(told[-1]) // self.ips if told else 0
 
     def refusals(self, folder):
         """Why VM entries (or other VMX instructions) were refused, in order; None from an emulator that does not tell."""

@@ -144,6 +144,8 @@ class LabBoot:
         command_line += self.machine.get("more_command_line", {}).get(self.kernel.flavour, "").split()
         if not self.hardware.parallel:
             command_line += self.machine.get("repeatable_command_line", "").split()
+        if self.hardware.counted:
+            command_line += self.machine.get("counted_command_line", "").split()
         if self.hardware.disk:
             command_line.append(images.command_line())
         initrd = image.initramfs(self.boot, self.kernel, self.module, self.token, self.mode, self.folder)

@@ -52,7 +52,7 @@ within() {
 	shift
 	while [ "$within_seconds" -gt 0 ]; do
 		"$@" && return 0
-		kill -0 "$TPZ" 2>/dev/null || { "$@"; return; }
+		kill -0 "$TPZ" 2>/dev/null || { "$@" || { echo "the guest is gone:"; tail -n 5 $OUT; return 1; }; return; }
 		sleep 1
 		within_seconds=$((within_seconds - 1))
 	done

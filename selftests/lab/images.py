@@ -27,13 +27,14 @@ IDENTIFIER = "74726170-657a-6500-0000-000000000001"
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/i18n/*",
             "/usr/lib/x86_64-linux-gnu/gconv/*"]
 
-# In the image, after its packages: root has no password, networkd asks for an address. (Its initrd has most modules, as
-# Debian does it.)
+# In the image, after its packages: root has no password, networkd asks for an address, systemd has patience. (Its initrd
+# has most modules, as Debian does it.)
 FILES = {
     "etc/hostname": "guest\n",
     "etc/hosts": "127.0.0.1 localhost guest\n",
     "etc/fstab": "/dev/vda / ext4 errors=remount-ro 0 1\n",
     "etc/machine-id": IDENTIFIER.replace("-", "") + "\n",
+    "etc/systemd/system.conf.d/slow.conf": "[Manager]\nDefaultTimeoutStartSec=900s\nDefaultDeviceTimeoutSec=900s\n",
     "etc/systemd/network/ether.network": "[Match]\nType=ether\n\n[Network]\nDHCP=yes\n",
 }
 COMMANDS = [

@@ -272,7 +272,7 @@ def arguments():
     common.add_argument("--jobs", type=int, default=2, help="boots at a time")
     common.add_argument("--seed", type=lambda word: secrets.randbelow(1 << 32) if word == "random" else int(word), default=1,
                         help="of the emulated machine's random numbers, or `random` (QEMU; default: 1)")
-    common.add_argument("--counted", action="store_true", help="one instruction is one tick of the TSC (QEMU)")
+    common.add_argument("--counted", action="store_true", help="one instruction is one tick of the TSC, and takes 1 ns (QEMU) or 4 ns (Bochs)")
     common.add_argument("--parallel", action="store_true",
                         help="CPUs run at once, in the build machine's time: not repeatable (QEMU)")
 

@@ -17,7 +17,7 @@ and for its boot (tests that agree on these share one):
     cpus=N  memory=MiB  kernel=FLAVOUR
     cpu=MODEL       another processor, by the emulator's name for it
     vmx-off         a firmware that has switched VMX off (Bochs)
-    counted         one instruction is one tick of the TSC (QEMU)
+    counted         one instruction is one tick of the TSC, and a short time: 1 ns (QEMU), 4 ns (Bochs)
     append=WORD     add to the kernel's command line (may be repeated)
     modules=a,b     stock kernel modules put where modprobe finds them (of the guest's kernel, with payload)
     extras=a,b      programs of build/tools or of the build machine, copied with their libraries
