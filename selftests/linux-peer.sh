@@ -1,0 +1,96 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The same kernel, initramfs, disk and user-mode network under tpz run and then under QEMU with KVM, in one boot: both carry the
+# same bytes, and the report tells each one's throughput and their ratio. Time is the guest's own clock, which is a count of
+# instructions where the lab machine's is (lab.md).
+. /lab/ktap.sh
+. /lab/guest.sh
+
+MIB=16			# read, written and fetched by each
+SMALL=1000		# reads of 4 KiB, one after the other
+ASK_SECONDS=600
+QEMU=qemu-system-x86_64
+SIDES="ours QEMU/KVM"
+APPEND="console=ttyS0 panic=-1 cryptomgr.notests quiet"
+
+sum_of() {
+	dd if=/tmp/disk bs=1M skip="$1" count=$MIB 2>/dev/null | md5sum | cut -d' ' -f1
+}
+
+# measured WHAT WORD KIB COMMAND: the guest's command succeeds, in so many ns: remembered as KiB/s of this side
+measured() {
+	answer=$(ask $2 "t=\$(now); $4 >/dev/null 2>&1; s=\$?; echo \$s \$((\$(now) - t))")
+	[ "${answer% *}" = 0 ] && [ "${answer#* }" -gt 0 ] || { echo "the guest told '$answer'"; return 1; }
+	echo "$side $(($3 * 1000000000 / ${answer#* })) $1" >>/tmp/rates
+}
+
+# told WHAT: both sides' figures
+told() {
+	awk -v what="$1" '{ side = $1; rate = $2; sub(/^[^ ]* [^ ]* /, "") }
+		$0 == what { of[side] = rate }
+		END {
+			printf "# %s: ours %d KiB/s, QEMU/KVM %d KiB/s, ratio %d %%\n", what, of["ours"], of["QEMU/KVM"],
+				100 * of["ours"] / of["QEMU/KVM"]
+		}' /tmp/rates
+}
+
+start_ours() {
+	start_guest /guest/vmlinuz --initrd /tmp/initrd --memory 256M --disk /tmp/disk --net user --append "$APPEND"
+}
+
+# QEMU with io_uring for the disk, as ours has it; the rest is what it does by itself
+start_peer() {
+	start_under $QEMU -L /guest -machine q35,accel=kvm -cpu host -m 256M -nodefaults -no-user-config -display none -serial stdio \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 -kernel /guest/vmlinuz -initrd /tmp/initrd -append "$APPEND" \
+		-drive file=/tmp/disk,format=raw,if=none,id=disk,aio=io_uring -device virtio-blk-pci,drive=disk \
+		-netdev user,id=net -device virtio-net-pci,netdev=net,romfile=
+}
+
+# uses NUMBER: each side's points
+uses() {
+	check "$side: a stock kernel boots to a shell prompt" within 600 said "$PROMPT"
+	check "$side: its virtio drivers load" answers "0 0 0" loaded \
+		'modprobe virtio_pci; a=$?; modprobe virtio_blk; b=$?; modprobe virtio_net; echo $a $b $?'
+	check "$side: it has the disk and the network" answers "$((MIB * 4096)) 0" has \
+		'cat /sys/block/vda/size; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; echo $?'
+	type_in 'now() { sed -n "s/^now at \([0-9]*\) nsecs/\1/p" /proc/timer_list; }'
+	check "$side: it reads $MIB MiB" measured "disk read" read $((MIB << 10)) \
+		"dd if=/dev/vda of=/data bs=64k count=$((MIB * 16))"
+	check "$side: it reads $SMALL times 4 KiB" measured "disk read by 4 KiB" small $((SMALL * 4)) \
+		"dd if=/dev/vda of=/dev/null bs=4k count=$SMALL iflag=direct"
+	check "$side: it writes $MIB MiB and fsyncs" measured "disk write" write $((MIB << 10)) \
+		"dd if=/data of=/dev/vda bs=64k seek=$((MIB * 16)) conv=fsync"
+	holds "$side: what it wrote is in the file" "$(sum_of $MIB)" = "$sum"
+	check "$side: it fetches $MIB MiB" measured "network" fetch $((MIB << 10)) \
+		'wget -q -O /got http://10.0.2.2:8080/file'
+	check "$side: what it fetched is what was there" answers "$sum" got 'md5sum </got | cut -d" " -f1'
+	type_in 'report --end 0'
+	end_guest
+	check "$side: the guest ends the run" ended_with 1
+}
+
+plan 21
+mkdir -p /tmp/served
+dd if=/dev/urandom of=/tmp/served/file bs=1M count=$MIB 2>/dev/null
+sum=$(md5sum </tmp/served/file | cut -d' ' -f1)
+httpd -f -p 127.0.0.1:8080 -h /tmp/served &
+HTTPD=$!
+guest_initrd /tmp/initrd
+
+for side in $SIDES; do
+	cp /tmp/served/file /tmp/disk
+	truncate -s $((2 * MIB))M /tmp/disk
+	if [ "$side" = ours ]; then
+		start_ours
+	else
+		check "KVM takes the CPU's virtualization over" sh -c 'rmmod trapeze && modprobe kvm-amd && [ -c /dev/kvm ]'
+		start_peer
+	fi
+	uses
+done
+
+for what in "disk read" "disk read by 4 KiB" "disk write" "network"; do
+	told "$what"
+done
+kill $HTTPD
+finish
