@@ -17,11 +17,21 @@ sum_of() {
 	dd if=/tmp/disk bs=1M skip="$1" count=$MIB 2>/dev/null | md5sum | cut -d' ' -f1
 }
 
-# measured WHAT WORD KIB COMMAND: the guest's command succeeds, in so many ns: remembered as KiB/s of this side
+# The guest's exits so far
+exits() {
+	if [ "$side" = ours ]; then
+		tpz stat --json | tr -d ' \n\t"' | sed 's/.*total:{//' | tr ',' '\n' | sed -n 's/^exits://p'
+	else
+		cat /sys/kernel/debug/kvm/exits
+	fi
+}
+
+# measured WHAT WORD KIB COMMAND: the guest's command succeeds, in so many ns: remembered for this side, as KiB/s, and exits
 measured() {
+	before=$(exits)
 	answer=$(ask $2 "t=\$(now); $4 >/dev/null 2>&1; s=\$?; echo \$s \$((\$(now) - t))")
 	[ "${answer% *}" = 0 ] && [ "${answer#* }" -gt 0 ] || { echo "the guest told '$answer'"; return 1; }
-	echo "$side $(($3 * 1000000000 / ${answer#* })) $1" >>/tmp/rates
+	echo "$side $(($3 * 1000000000 / ${answer#* })) $(($(exits) - before)) $1" >>/tmp/figures
 }
 
 # clock WORD: the guest's and the host's, in ms
@@ -39,12 +49,12 @@ clocks_agree() {
 
 # told WHAT: both sides' figures
 told() {
-	awk -v what="$1" '{ side = $1; rate = $2; sub(/^[^ ]* [^ ]* /, "") }
-		$0 == what { of[side] = rate }
+	awk -v what="$1" '{ side = $1; rate = $2; exits = $3; sub(/^[^ ]* [^ ]* [^ ]* /, "") }
+		$0 == what { of[side] = rate; exits_of[side] = exits }
 		END {
-			printf "# %s: ours %d KiB/s, QEMU/KVM %d KiB/s, ratio %d %%\n", what, of["ours"], of["QEMU/KVM"],
-				100 * of["ours"] / of["QEMU/KVM"]
-		}' /tmp/rates
+			printf "# %s: ours %d KiB/s, QEMU/KVM %d KiB/s, ratio %d %%; exits %d and %d\n", what, of["ours"],
+				of["QEMU/KVM"], 100 * of["ours"] / of["QEMU/KVM"], exits_of["ours"], exits_of["QEMU/KVM"]
+		}' /tmp/figures
 }
 
 start_ours() {
@@ -55,7 +65,8 @@ start_ours() {
 # (no PV EOI): the emulator delivers too many twice else, and the guest hangs (lab.md).
 start_peer() {
 	start_under $QEMU -L /guest -machine q35,accel=kvm -cpu host,kvm-pv-eoi=off -m 256M \
-		-nodefaults -no-user-config -display none -serial stdio -kernel /guest/vmlinuz -initrd /tmp/initrd -append "$APPEND" \
+		-nodefaults -no-user-config -display none -serial stdio \
+		-kernel /guest/vmlinuz -initrd /tmp/initrd -append "$APPEND" \
 		-drive file=/tmp/disk,format=raw,if=none,id=disk,aio=io_uring -device virtio-blk-pci,drive=disk \
 		-netdev user,id=net -device virtio-net-pci,netdev=net,romfile=
 }
