@@ -26,7 +26,7 @@ exits() {
 	fi
 }
 
-# measured WHAT WORD KIB COMMAND: the guest's command succeeds, in so many ns: remembered for this side, as KiB/s, and exits
+# measured WHAT WORD KIB COMMAND: the guest's command succeeds; KiB/s and exits are remembered for this side
 measured() {
 	before=$(exits)
 	answer=$(ask $2 "t=\$(now); $4 >/dev/null 2>&1; s=\$?; echo \$s \$((\$(now) - t))")
@@ -44,7 +44,10 @@ clock() {
 # Guest and host have seen the same time pass; the host sees each answer up to a second late
 clocks_agree() {
 	cat /tmp/clock.first /tmp/clock.last | awk '{ guest = $1 - guest; host = $2 - host }
-		END { print "guest " guest " ms, host " host " ms"; exit !(host > guest - 1500 && host < guest + 1500) }'
+		END {
+			print "guest " guest " ms, host " host " ms"
+			exit host < guest - 1500 || host > guest + 1500
+		}'
 }
 
 # told WHAT: both sides' figures
@@ -52,8 +55,9 @@ told() {
 	awk -v what="$1" '{ side = $1; rate = $2; exits = $3; sub(/^[^ ]* [^ ]* [^ ]* /, "") }
 		$0 == what { of[side] = rate; exits_of[side] = exits }
 		END {
-			printf "# %s: ours %d KiB/s, QEMU/KVM %d KiB/s, ratio %d %%; exits %d and %d\n", what, of["ours"],
-				of["QEMU/KVM"], 100 * of["ours"] / of["QEMU/KVM"], exits_of["ours"], exits_of["QEMU/KVM"]
+			printf "# %s: ours %d KiB/s, QEMU/KVM %d KiB/s, ratio %d %%; exits %d and %d\n",
+				what, of["ours"], of["QEMU/KVM"], 100 * of["ours"] / of["QEMU/KVM"],
+				exits_of["ours"], exits_of["QEMU/KVM"]
 		}' /tmp/figures
 }
 
@@ -117,7 +121,8 @@ for side in $SIDES; do
 	if [ "$side" = ours ]; then
 		start_ours
 	else
-		check "KVM takes the CPU's virtualization over" sh -c 'rmmod trapeze && modprobe kvm-amd && [ -c /dev/kvm ]'
+		check "KVM takes the CPU's virtualization over" \
+			sh -c 'rmmod trapeze && modprobe kvm-amd && [ -c /dev/kvm ]'
 		start_peer
 	fi
 	uses
