@@ -19,16 +19,23 @@ guest_initrd() {
 
 # start_guest OPTION...: tpz run in the background; TPZ is its process, GUEST the one to wait for
 start_guest() {
+	start_under "tpz run" "$@"
+}
+
+# start_under COMMAND OPTION...: the same with another hypervisor's; the guest's console is its standard input and output
+start_under() {
+	under=$1
+	shift
 	rm -f $IN
 	mkfifo $IN
 	: >$OUT
-	(tpz run "$@" <$IN 2>&1; echo "tpz run ended with status $?") | tr -d '\r' >$OUT &
+	($under "$@" <$IN 2>&1; echo "$under ended with status $?") | tr -d '\r' >$OUT &
 	GUEST=$!
 	exec 3>$IN
 	TPZ=
 	while [ -z "$TPZ" ] && kill -0 $GUEST 2>/dev/null; do
 		sleep 1
-		TPZ=$(pidof tpz)
+		TPZ=$(pidof "${under%% *}")
 	done
 	tail -f $OUT | while read -r line; do echo "# guest| $line"; done &
 	TAIL=$!
@@ -41,9 +48,9 @@ end_guest() {
 	kill $TAIL
 }
 
-# ended_with STATUS: tpz run's, once end_guest has waited
+# ended_with STATUS: tpz run's, or the other hypervisor's, once end_guest has waited
 ended_with() {
-	said "^tpz run ended with status $1\$" || { tail -n 3 $OUT; return 1; }
+	said "^$under ended with status $1\$" || { tail -n 3 $OUT; return 1; }
 }
 
 # within SECONDS COMMAND...: wait until it succeeds, or the guest is gone.
