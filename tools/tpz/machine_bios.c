@@ -88,6 +88,7 @@ void machine_bios_create(struct machine *machine, const struct machine_config *c
 	struct port_device device = fw_cfg_device(&bios->fw_cfg);
 
 	bios->present = true;
+	machine->serial.without_rts = true;
 	keep_rom(bios, &machine->boot.image);
 	describe(bios, &machine->boot);
 	if (fill_fw_cfg(bios, &machine->boot) || ports_add(&machine->ports, &device) ||
