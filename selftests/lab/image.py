@@ -170,6 +170,8 @@ def initramfs(boot, kernel, module, token, mode, folder):
     if boot.has("image"):
         for name in ("vmlinuz", "initrd"):
             place(images.debian() / name, root, f"guest/debian/{name}")
+    if boot.has("grub"):
+        place(images.grub(), root, "guest/grub.iso")
     archive(root, folder / "initrd")
     shutil.rmtree(root)
     return folder / "initrd"

@@ -4,7 +4,9 @@
 An image is a folder of the cache: `disk` (an ext4 file system, no partitions), with `vmlinuz` and `initrd` beside it, which are
 those in its /boot. Its name is a digest of what it is made of: the recipe below, and every package with its own digest.
 
-On the lab machine the disk is "persistent memory" (/dev/pmem0): the emulator has put it into the machine's RAM, which costs no
+There is also a rescue image of GRUB, for guests that start with a BIOS: a boot loader, its prompt, and no system.
+
+On the lab machine Debian's disk is "persistent memory" (/dev/pmem0): the emulator has put it into the machine's RAM, which costs no
 instruction and leaves boots repeatable. What a test writes to it is gone afterwards.
 """
 
@@ -42,6 +44,12 @@ COMMANDS = [
     "systemctl enable systemd-networkd.service",
     "systemctl disable systemd-networkd-wait-online.service",
 ]
+
+
+# The partition maps' are those that grub-mkrescue's own configuration asks for
+GRUB_MODULES = ("normal biosdisk iso9660 newc linux linux16 lsmmap lsacpi ls echo halt reboot "
+                "part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc")
+GRUB_CONFIG = "echo GRUB reads its disk\n"
 
 
 def command_line():
@@ -124,3 +132,27 @@ def debian():
         if not folder.exists():
             build(folder)
     return folder
+
+
+def build_grub(file):
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix="new-") as scratch:
+        tree = pathlib.Path(scratch) / "tree/boot/grub"
+        tree.mkdir(parents=True)
+        (tree / "grub.cfg").write_text(GRUB_CONFIG)
+        image = pathlib.Path(scratch) / "grub.iso"
+        run("grub-mkrescue", "--directory=/usr/lib/grub/i386-pc", f"--install-modules={GRUB_MODULES}", "--fonts=", "--locales=",
+            "--themes=", "-o", image, pathlib.Path(scratch) / "tree", env={**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)})
+        image.rename(file)
+
+
+@functools.cache
+def grub():
+    """The file of GRUB's rescue image, a disk that a BIOS boots."""
+    version = run("dpkg-query", "-W", "grub-common", "grub-pc-bin")
+    made_of = hashlib.sha256(repr((GRUB_MODULES, GRUB_CONFIG, EPOCH, version)).encode()).hexdigest()[:16]
+    file = CACHE / "images" / f"grub-{made_of}.iso"
+    with locked(CACHE / "images.lock"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            build_grub(file)
+    return file

@@ -24,6 +24,7 @@ and for its boot (tests that agree on these share one):
     from=PACKAGE:/FILE   a file of a Debian package, unpacked and not installed: put into /guest/ (may be repeated)
     guest=FLAVOUR   with payload: another kernel for the guest than the machine's own
     image           the Debian image for guests (images.py): its kernel and initrd in /guest/debian/, its disk as /dev/pmem0
+    grub            a rescue image of GRUB (images.py): /guest/grub.iso
     payload         the stock kernel and initramfs that a Linux guest boots: /guest/
     guest-kernel=FLAVOUR  another kernel for that guest, not compressed: /guest/vmlinux
     guest-modules=a,b     and its modules, to append to the guest's initramfs: /guest/modules.cpio
@@ -37,7 +38,7 @@ import dataclasses
 from artefacts import LAB, LabError
 
 DEFAULT_SECONDS = 60
-BOOT_WORDS = {"payload", "image", "kexec", "vmx-off", "counted"}
+BOOT_WORDS = {"payload", "image", "grub", "kexec", "vmx-off", "counted"}
 BOOT_VALUES = {"cpu", "cpus", "memory", "kernel", "append", "modules", "extras", "boot", "expect", "guest", "from",
                "guest-kernel", "guest-modules"}
 

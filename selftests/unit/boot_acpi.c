@@ -208,7 +208,7 @@ static void must_disassemble(const void *table, uint32_t bytes, const char *name
 static void disassembled(void)
 {
 	static const char *const dsdt_words[] = { "Name (_S5", "0x05", "PNP0501", "PNP0B00", "QEMU0001", "0x0505", NULL };
-	static const char *const ssdt_words[] = { "PNP0A03", "_PRT", "0x0001FFFF", "0x001FFFFF", "0xDFFFFFFF", "0xE0000000", NULL };
+	static const char *const ssdt_words[] = { "PNP0A03", "_PRT", "0x0001FFFF", "0x001FFFFF", "0xDFFFFFFF", "0xFEBFFFFF", "0xE0000000", NULL };
 	static const char *const wdat_words[] = { "Watchdog Action Table", "0000000000000628", NULL };
 	static const char *const fadt_words[] = { "Power Button (V1) : 0", "Reset Register Supported (V2) : 1", NULL };
 	static const char *const madt_words[] = { "I/O APIC", "Interrupt Source Override", NULL };

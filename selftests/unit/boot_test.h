@@ -79,7 +79,7 @@ static __attribute__((unused)) void set_module(struct boot *boot, size_t bytes)
 	boot->module = (struct boot_file){ "module", data, bytes };
 }
 
-static void must_load(struct boot *boot, const char *protocol)
+static __attribute__((unused)) void must_load(struct boot *boot, const char *protocol)
 {
 	int ret = boot_load(boot, protocol);
 

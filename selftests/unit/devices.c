@@ -320,6 +320,35 @@ static void serial_flow_control(void)
 
 /* ------------------------------------------------------------------ the other devices */
 
+/* As a BIOS does it: RTS stays down, and there are eight bytes whenever it found none */
+static void serial_without_rts(void)
+{
+	static const uint8_t typed[20] = "twenty bytes of text";
+	unsigned int got = 0;
+
+	new_serial();
+	serial.without_rts = true;
+	put(UART_FCR, UART_FCR_ENABLE_FIFO);
+	serial_receive(&serial, typed, sizeof(typed));
+	for (unsigned int look = 0; look < 4; look++) {
+		unsigned int before = got;
+
+		while (get(UART_LSR) & UART_LSR_DR)
+			CHECK_EQ(get(UART_RX), typed[got++]);
+		CHECK_EQ(got - before, look == 0 ? 0U : look < 3 ? 8U : 4U);
+	}
+	/* What is typed later comes as well, and with RTS all of it */
+	serial_receive(&serial, typed, sizeof(typed));
+	CHECK_EQ(serial.fifo_count, 8U);
+	put(UART_MCR, UART_MCR_RTS);
+	CHECK_EQ(serial.fifo_count, 16U);
+	/* Nobody is in a loop */
+	put(UART_MCR, UART_MCR_LOOP);
+	put(UART_FCR, UART_FCR_ENABLE_FIFO | UART_FCR_CLEAR_RCVR);
+	CHECK_EQ(get(UART_LSR) & UART_LSR_DR, 0);
+	CHECK_EQ(serial.fifo_count, 0U);
+}
+
 static void ends_of_a_run(void)
 {
 	static struct debug_exit debug_exit = { .end = end_run };
@@ -395,6 +424,7 @@ static const struct ktap_case cases[] = {
 	{ "16550: transmit interrupt", serial_transmit_interrupt },
 	{ "16550: priority of interrupts", serial_interrupt_priority },
 	{ "16550: a full queue, flow control", serial_flow_control },
+	{ "serial: a guest that raises no RTS", serial_without_rts },
 	{ "ports that end a run", ends_of_a_run },
 	{ "escape keys", escape_keys },
 };

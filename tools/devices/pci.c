@@ -18,6 +18,7 @@
 #define BRIDGE_CLASS	0x060000
 
 _Static_assert(PCI_WINDOW_LAST == PCI_WINDOW + (PCI_WINDOW_BYTES - 1), "the window's end");
+_Static_assert(PCI_BIOS_WINDOW_LAST == PCI_BIOS_WINDOW + (PCI_BIOS_WINDOW_BYTES - 1), "the BIOS's window's end");
 _Static_assert(PCI_IO_WINDOW_LAST == PCI_IO_WINDOW + (PCI_IO_WINDOW_BYTES - 1), "the I/O window's end");
 
 static uint16_t get16(const uint8_t *at)

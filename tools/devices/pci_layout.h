@@ -9,6 +9,9 @@
 #define PCI_WINDOW		0xd0000000	/* BARs */
 #define PCI_WINDOW_BYTES	0x10000000
 #define PCI_WINDOW_LAST		0xdfffffff	/* iasl adds no addresses: pci.c checks it */
+#define PCI_BIOS_WINDOW		0xe0100000	/* in whose end SeaBIOS places all BARs anew */
+#define PCI_BIOS_WINDOW_BYTES	0x1eb00000
+#define PCI_BIOS_WINDOW_LAST	0xfebfffff
 #define PCI_IO_WINDOW		0x1000		/* no device uses it yet */
 #define PCI_IO_WINDOW_BYTES	0xf000
 #define PCI_IO_WINDOW_LAST	0xffff

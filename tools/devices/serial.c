@@ -81,12 +81,21 @@ static uint8_t interrupt_id(const struct serial *serial)
 	return UART_IIR_NO_INT;
 }
 
+/* May the terminal send a byte? */
+static bool take_leave(struct serial *serial)
+{
+	if (loopback(serial))
+		return false;
+	if (serial->mcr & UART_MCR_RTS)
+		return true;
+	return serial->lot && serial->lot--;
+}
+
 static void update(struct serial *serial)
 {
-	bool may_send = serial->mcr & UART_MCR_RTS && !loopback(serial);
 	bool moved = false, irq;
 
-	while (may_send && serial->queue_count && serial->fifo_count < fifo_size(serial)) {
+	while (serial->queue_count && serial->fifo_count < fifo_size(serial) && take_leave(serial)) {
 		fifo_push(serial, serial->queue[serial->queue_head]);
 		serial->queue_head = (serial->queue_head + 1) % SERIAL_QUEUE;
 		serial->queue_count--;
@@ -206,6 +215,8 @@ static uint8_t read_lsr(struct serial *serial)
 
 	if (serial->fifo_count)
 		value |= UART_LSR_DR;
+	else if (serial->without_rts)
+		serial->lot = SERIAL_LOT;
 	serial->lsr_errors = 0;
 	return value;
 }

@@ -31,7 +31,7 @@ static void append_value(struct arguments *arguments, const struct argp_option *
 {
 	switch (json_object_get_type(value)) {
 	case json_type_boolean:
-		if (option->arg)
+		if (option->arg && !(option->flags & OPTION_ARG_OPTIONAL))
 			errx(STATUS_CANNOT, "%s: \"%s\" takes a value: %s", arguments->file, option->name, option->arg);
 		if (json_object_get_boolean(value))
 			append(arguments, option->name, NULL);

@@ -17,7 +17,6 @@
 
 #include "machine.h"
 
-#define SERIAL_PORT	0x3f8
 #define SERIAL_IRQ	4
 #define FILE_MAX	(2ULL << 30)
 
@@ -171,14 +170,15 @@ static void free_file(struct boot_file *file)
 	*file = (struct boot_file){ 0 };
 }
 
-/* Slot 0 at 0, slot 1 at 4 GiB */
+/* Slot 0 at 0, slot 1 at 4 GiB, slot 2, if there is a BIOS, right below 4 GiB */
 static void set_slots(struct machine *machine)
 {
 	struct boot *boot = &machine->boot;
 	uint64_t high = boot->memory_bytes - boot->low_bytes;
 
 	if (tpz_vm_set_slot(&machine->vm, 0, 0, 0, boot->memory, boot->low_bytes) ||
-	    (high && tpz_vm_set_slot(&machine->vm, 1, 0, BOOT_ABOVE_4G, boot->memory + boot->low_bytes, high)))
+	    (high && tpz_vm_set_slot(&machine->vm, 1, 0, BOOT_ABOVE_4G, boot->memory + boot->low_bytes, high)) ||
+	    (machine->bios.present && machine_bios_set_slot(machine, 2)))
 		errx(STATUS_CANNOT, "%s", tpz_error());
 }
 
@@ -187,6 +187,8 @@ static void set_first_instruction(struct machine *machine)
 	const struct boot_entry *entry = &machine->boot.entry;
 	struct tpz_state state = { 0 };
 
+	if (entry->mode == BOOT_MODE_RESET)
+		return;
 	if (tpz_vcpu_get_state(&machine->processors[0].vcpu, TPZ_STATE_MODE, &state))
 		errx(STATUS_CANNOT, "%s", tpz_error());
 	if (entry->mode == BOOT_MODE_LONG)
@@ -250,7 +252,7 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	if (machine->notify < 0)
 		err(STATUS_CANNOT, "eventfd");
 
-	read_file(config->kernel, &boot->image);
+	read_file(config->bios ?: config->kernel, &boot->image);
 	if (config->module)
 		read_file(config->module, &boot->module);
 	if (tpz_mem_alloc(&machine->memory, config->memory_kind, config->memory_bytes))
@@ -259,15 +261,17 @@ void machine_create(struct machine *machine, int dev, const struct machine_confi
 	boot->memory_bytes = config->memory_bytes;
 	boot->low_bytes = config->memory_bytes < BOOT_LOW_MAX ? config->memory_bytes : BOOT_LOW_MAX;
 	boot->cmdline = config->cmdline;
-	boot->pci = machine_pci_wanted(&config->pci);
+	boot->pci = config->bios || machine_pci_wanted(&config->pci);
 	number_processors(boot, config);
-	if (boot_load(boot, config->protocol))
+	if (config->bios ? bios_load(boot) : boot_load(boot, config->protocol))
 		errx(STATUS_CANNOT, "%s", boot->error);
-	free_file(&boot->image);
-	free_file(&boot->module);
 
 	add_devices(machine);
 	machine_pci_create(machine, &config->pci);
+	if (config->bios)
+		machine_bios_create(machine, config);
+	free_file(&boot->image);
+	free_file(&boot->module);
 	if (tpz_vm_create_with(dev, &vm, &machine->vm))
 		errx(STATUS_CANNOT, "%s", tpz_error());
 	set_slots(machine);
@@ -288,6 +292,8 @@ void machine_destroy(struct machine *machine)
 		tpz_vcpu_close(&machine->processors[i].vcpu);
 	tpz_vm_close(&machine->vm);
 	tpz_mem_free(&machine->memory);
+	if (machine->bios.present)
+		machine_bios_destroy(machine);
 	ports_free(&machine->ports);
 	machine_power_destroy(machine);
 	close(machine->notify);

@@ -17,19 +17,24 @@
 #include "devices/ports.h"
 #include "devices/reset.h"
 #include "devices/serial.h"
+#include "machine_bios.h"
 #include "machine_pci.h"
 #include "machine_power.h"
 #include "tpz.h"
 
+#define SERIAL_PORT	0x3f8
+
 /**
  * struct machine_config - what the command line asked for
  * @kernel: file name; @module, @protocol: or NULL
+ * @bios: file name, in place of @kernel; @bios_log: where it tells what it does, or NULL
  * @hidden: the guest shall not see that it is one
  * @sockets: with @cores in each and @threads in each core
  * @pin: vCPU n runs on host CPU @pin[n % @pins] alone; @pins 0: anywhere
  */
 struct machine_config {
 	const char *kernel;
+	const char *bios, *bios_log;
 	const char *module;
 	const char *cmdline;
 	const char *protocol;
@@ -91,6 +96,7 @@ struct machine {
 	struct reset reset;
 	struct machine_power power;
 	struct machine_pci pci;
+	struct machine_bios bios;
 
 	sem_t go;
 	int notify;

@@ -103,7 +103,7 @@ void machine_pci_create(struct machine *machine, const struct machine_pci_config
 	/* A vCPU that has a queue of its own waits for no other's requests */
 	unsigned int queues = boot->processors < VIRTIO_QUEUES_MAX ? boot->processors : VIRTIO_QUEUES_MAX;
 
-	if (!machine_pci_wanted(config))
+	if (!boot->pci)
 		return;
 	pci->present = true;
 	pci->host = (struct virtio_host){

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "control_place.h"
@@ -33,6 +34,8 @@ enum {
 	OPT_SHARE,
 	OPT_CONSOLE,
 	OPT_VSOCK,
+	OPT_BIOS,
+	OPT_BIOS_LOG,
 };
 
 static const struct argp_option options[] = {
@@ -54,10 +57,12 @@ static const struct argp_option options[] = {
 	{ "config", OPT_CONFIG, "FILE", 0, "More options, as a JSON object: { \"memory\": \"1G\", \"disk\": [\"a.raw\", \"b.raw,ro\"], \"rng\": true }; those given here win", 0 },
 	{ "share", OPT_SHARE, "DIR:TAG[,ro]", 0, "Share a folder by 9P (needs diod): mount -t 9p -o trans=virtio TAG /mnt; ro: read-only", 0 },
 	{ "console", OPT_CONSOLE, "KIND", 0, "What the terminal is in the guest: serial (ttyS0, the default) or virtio (hvc0)", 0 },
+	{ "bios", OPT_BIOS, "FILE", OPTION_ARG_OPTIONAL, "Start with a BIOS, which boots from the first disk, rather than with a KERNEL (default: " BIOS_DEFAULT ")", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
 	{ 0, 0, NULL, 0, "Less often needed:", 1 },
 	{ "protocol", OPT_PROTOCOL, "NAME", 0, "Boot by linux, pvh or multiboot, rather than by the image's looks", 1 },
+	{ "bios-log", OPT_BIOS_LOG, "FILE", 0, "With --bios: what SeaBIOS tells of its doings goes to this file", 1 },
 	{ "backing", OPT_BACKING, "KIND", 0, "Memory from anon (default), memfd or hugetlb", 1 },
 	{ "no-hv", OPT_NO_HV, NULL, 0, "Hide from the guest that it is one: no hypervisor bit, no hypervisor leaves, no paravirtual services", 1 },
 	{ "trap", OPT_TRAP, "NAME,...", 0, "Let the guest trap on these too, which are off by default: dt, cr3, invlpg, tsc, pause, int3, pf, ud, rdrand, timer", 1 },
@@ -270,6 +275,23 @@ static uint32_t parse_vsock(struct argp_state *state, const char *arg)
 	return cid;
 }
 
+static const char *find_bios(struct argp_state *state)
+{
+	if (access(BIOS_DEFAULT, R_OK))
+		argp_failure(state, STATUS_CANNOT, errno, "%s: is the package " BIOS_PACKAGE " installed? (or --bios=FILE)",
+			     BIOS_DEFAULT);
+	return BIOS_DEFAULT;
+}
+
+/* A BIOS knows no more than its disks */
+static void check_bios(struct argp_state *state, const struct machine_config *machine)
+{
+	if (machine->bios && (machine->kernel || machine->module || machine->cmdline || machine->protocol))
+		argp_error(state, "with --bios the guest boots from a disk: no kernel, initrd, command line or protocol");
+	if (machine->bios_log && !machine->bios)
+		argp_error(state, "--bios-log needs --bios");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run_options *run = state->input;
@@ -334,6 +356,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "only one --vsock");
 		machine->pci.vsock_cid = parse_vsock(state, arg);
 		return 0;
+	case OPT_BIOS:
+		machine->bios = arg ?: find_bios(state);
+		return 0;
+	case OPT_BIOS_LOG:
+		machine->bios_log = arg;
+		return 0;
 	case OPT_STAT:
 		run->stat = true;
 		return 0;
@@ -350,7 +378,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		machine->timer_cycles = parse_number(state, "--timer-cycles", arg);
 		return 0;
 	case ARGP_KEY_END:
-		if (!machine->kernel)
+		check_bios(state, machine);
+		if (!machine->kernel && !machine->bios)
 			argp_error(state, "which kernel?");
 		if (!machine->cmdline)
 			machine->cmdline = machine->pci.console ? VIRTIO_APPEND : DEFAULT_APPEND;

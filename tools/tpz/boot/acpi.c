@@ -26,6 +26,8 @@ struct acpi_xsdt {
 	uint64_t table[8];
 } __attribute__((packed));
 
+_Static_assert(sizeof(struct acpi_rsdp) == BOOT_RSDP_BYTES, "ACPI 6.5, table 5.3");
+
 /* The byte that makes the sum over all bytes 0 */
 static uint8_t checksum(const void *table, size_t bytes)
 {
@@ -67,10 +69,9 @@ void acpi_list(struct acpi_build *build, uint64_t table)
 	build->table[build->tables++] = table;
 }
 
-uint64_t boot_put_acpi(struct boot *boot)
+uint64_t boot_put_acpi(struct boot *boot, uint64_t at)
 {
-	const uint64_t rsdp_at = BOOT_ACPI;
-	struct acpi_build build = { .boot = boot, .next = BOOT_ACPI + 64 };
+	struct acpi_build build = { .boot = boot, .next = at + 64 };
 	struct acpi_rsdp rsdp = { .revision = 2, .length = sizeof(rsdp) };
 	struct acpi_xsdt xsdt = { 0 };
 
@@ -87,6 +88,6 @@ uint64_t boot_put_acpi(struct boot *boot)
 	memcpy(rsdp.oem_id, OEM_ID, sizeof(rsdp.oem_id));
 	rsdp.checksum = checksum(&rsdp, 20);
 	rsdp.extended_checksum = checksum(&rsdp, sizeof(rsdp));
-	memcpy(boot_at(boot, rsdp_at, sizeof(rsdp)), &rsdp, sizeof(rsdp));
-	return rsdp_at;
+	memcpy(boot_at(boot, at, sizeof(rsdp)), &rsdp, sizeof(rsdp));
+	return at;
 }

@@ -83,24 +83,29 @@ int boot_put_module(struct boot *boot, uint64_t floor, uint64_t limit, uint64_t 
 	return 0;
 }
 
-static void add_range(struct boot *boot, uint64_t start, uint64_t end, enum boot_memory_type type)
+void boot_add_range(struct boot *boot, uint64_t start, uint64_t end, enum boot_memory_type type)
 {
 	if (end > start)
 		boot->map[boot->ranges++] = (struct boot_range){ start, end - start, type };
 }
 
-static void make_map(struct boot *boot)
+void boot_add_pci_and_high_ranges(struct boot *boot)
 {
 	uint64_t high_bytes = boot->memory_bytes - boot->low_bytes;
 
-	boot->ranges = 0;
-	add_range(boot, 0, BOOT_EBDA, BOOT_RAM);
-	add_range(boot, BOOT_EBDA, 0xa0000, BOOT_RESERVED);
-	add_range(boot, BOOT_ACPI, BOOT_HIGH, BOOT_RESERVED);
-	add_range(boot, BOOT_HIGH, boot->low_bytes, BOOT_RAM);
 	if (boot->pci)
-		add_range(boot, PCI_ECAM, PCI_ECAM + (uint64_t)PCI_ECAM_BYTES, BOOT_RESERVED);
-	add_range(boot, BOOT_ABOVE_4G, BOOT_ABOVE_4G + high_bytes, BOOT_RAM);
+		boot_add_range(boot, PCI_ECAM, PCI_ECAM + (uint64_t)PCI_ECAM_BYTES, BOOT_RESERVED);
+	boot_add_range(boot, BOOT_ABOVE_4G, BOOT_ABOVE_4G + high_bytes, BOOT_RAM);
+}
+
+static void make_map(struct boot *boot)
+{
+	boot->ranges = 0;
+	boot_add_range(boot, 0, BOOT_EBDA, BOOT_RAM);
+	boot_add_range(boot, BOOT_EBDA, 0xa0000, BOOT_RESERVED);
+	boot_add_range(boot, BOOT_ACPI, BOOT_HIGH, BOOT_RESERVED);
+	boot_add_range(boot, BOOT_HIGH, boot->low_bytes, BOOT_RAM);
+	boot_add_pci_and_high_ranges(boot);
 }
 
 static void put_u16(struct boot *boot, uint64_t gpa, uint16_t value)
@@ -179,7 +184,7 @@ int boot_load(struct boot *boot, const char *protocol)
 	put_u16(boot, BDA_BASE_KIB, BOOT_EBDA >> 10);
 	put_gdt(boot);
 	put_page_tables(boot);
-	boot->rsdp = boot_put_acpi(boot);
+	boot->rsdp = boot_put_acpi(boot, BOOT_ACPI);
 	boot->entry = (struct boot_entry){ 0 };
 	boot->protocol = loader->name;
 	return loader->load(boot);

@@ -16,6 +16,8 @@
  *	0xe0000		reserved: ACPI tables, where a scan of the BIOS area finds them
  *	1 MiB		free: the kernel low, initrd or module at the top end
  *	3 GiB		no memory, up to 4 GiB (devices/pci_layout.h; interrupt controllers); then the rest of it
+ *
+ * With a BIOS nothing but its copy (below 1 MiB) and the ACPI tables (at the end of the memory below 3 GiB) is there.
  */
 #ifndef TPZ_BOOT_H
 #define TPZ_BOOT_H
@@ -34,11 +36,14 @@
 #define BOOT_EBDA		0x9fc00
 #define BOOT_ACPI		0xe0000
 #define BOOT_HIGH		0x100000
+#define BOOT_BIOS_ACPI_BYTES	0x10000	/* the tables' place with a BIOS: the end of the memory below 3 GiB */
+#define BOOT_RSDP_BYTES		36
 
 #define BOOT_LOW_MAX		(3ULL << 30)	/* memory below the hole */
 #define BOOT_ABOVE_4G		(4ULL << 30)
 #define BOOT_MEMORY_MIN		(2ULL << 20)
 #define BOOT_MEMORY_MAX		(1ULL << 40)
+#define BOOT_ROM_MAX		(16ULL << 20)	/* of a BIOS; above are the interrupt controllers' pages */
 
 /* Selectors in BOOT_GDT. Linux's 64-bit protocol fixes the last two. */
 #define BOOT_SEL_CODE32		0x08
@@ -73,6 +78,7 @@ struct boot_range {
 enum boot_mode {
 	BOOT_MODE_LONG,		/* 64-bit, paging on */
 	BOOT_MODE_PROTECTED,	/* 32-bit, paging off */
+	BOOT_MODE_RESET,	/* as after power-up, which is how a vCPU is created */
 };
 
 /**
@@ -89,7 +95,7 @@ struct boot_entry {
  * struct boot - one guest's start
  * @memory: the guest's memory in the launcher: @memory_bytes, of which the first @low_bytes stand at
  *	guest-physical 0 and the rest at 4 GiB
- * @image: the kernel
+ * @image: the kernel, or a BIOS
  * @module: initrd (Linux, PVH) or module (multiboot); no data: none
  * @cmdline: the command line
  * @apic_ids: @processors of them: the local APICs, in the order in which the guest shall number its processors
@@ -127,6 +133,12 @@ struct boot {
  */
 int boot_load(struct boot *boot, const char *protocol);
 
+/**
+ * bios_load() - prepare the memory for a BIOS (the image), which then loads what there is to load
+ * @return 0, or -1 with boot->error set
+ */
+int bios_load(struct boot *boot);
+
 /* ------------------------------------------------------------------ for the loaders */
 
 /* Notes the sentence; returns -1 */
@@ -147,8 +159,12 @@ int boot_put_cmdline(struct boot *boot, uint64_t max_bytes);
  */
 int boot_put_module(struct boot *boot, uint64_t floor, uint64_t limit, uint64_t *gpa);
 
-/* The ACPI tables at BOOT_ACPI; returns the root pointer's address: acpi.c */
-uint64_t boot_put_acpi(struct boot *boot);
+/* The ACPI tables from @at on, the root pointer first; returns its address: acpi.c */
+uint64_t boot_put_acpi(struct boot *boot, uint64_t at);
+
+/* Tell the guest of [start, end), if that is not empty; and of the PCI bus's registers and the memory above 4 GiB */
+void boot_add_range(struct boot *boot, uint64_t start, uint64_t end, enum boot_memory_type type);
+void boot_add_pci_and_high_ranges(struct boot *boot);
 
 /* Each: is this image mine? Cheap, and no verdict about the image's health. */
 bool linux_is_image(const struct boot_file *image);

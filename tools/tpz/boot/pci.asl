@@ -22,6 +22,8 @@ DefinitionBlock ("", "SSDT", 2, "TRAPEZ", "TRAPEZE ", 1)
 					0, PCI_IO_WINDOW, PCI_IO_WINDOW_LAST, 0, PCI_IO_WINDOW_BYTES)
 				DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
 					     0, PCI_WINDOW, PCI_WINDOW_LAST, 0, PCI_WINDOW_BYTES)
+				DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
+					     0, PCI_BIOS_WINDOW, PCI_BIOS_WINDOW_LAST, 0, PCI_BIOS_WINDOW_BYTES)
 			})
 			Name (_PRT, Package () {
 				FOUR (0, 1, 2, 3), FOUR (4, 5, 6, 7), FOUR (8, 9, A, B), FOUR (C, D, E, F),
