@@ -40,8 +40,8 @@ start_grub() {
 
 plan 13
 
-told=$(tpz run --bios 2>&1)
-holds "without the package it cannot start" $? = 2
+told=$(tpz run --disk /guest/grub.iso 2>&1)
+holds "a disk and no kernel: without the package it cannot start" $? = 2
 check "and says which package that is" grep -q 'package seabios' <<-END
 	$told
 END

@@ -57,7 +57,7 @@ static const struct argp_option options[] = {
 	{ "config", OPT_CONFIG, "FILE", 0, "More options, as a JSON object: { \"memory\": \"1G\", \"disk\": [\"a.raw\", \"b.raw,ro\"], \"rng\": true }; those given here win", 0 },
 	{ "share", OPT_SHARE, "DIR:TAG[,ro]", 0, "Share a folder by 9P (needs diod): mount -t 9p -o trans=virtio TAG /mnt; ro: read-only", 0 },
 	{ "console", OPT_CONSOLE, "KIND", 0, "What the terminal is in the guest: serial (ttyS0, the default) or virtio (hvc0)", 0 },
-	{ "bios", OPT_BIOS, "FILE", OPTION_ARG_OPTIONAL, "Start with a BIOS, which boots from the first disk, rather than with a KERNEL (default: " BIOS_DEFAULT ")", 0 },
+	{ "bios", OPT_BIOS, "FILE", OPTION_ARG_OPTIONAL, "Start with a BIOS, which boots from the first disk, as if there is no KERNEL (default: " BIOS_DEFAULT ")", 0 },
 	{ "timeout", 't', "SECONDS", 0, "End the run after that time, with status 16", 0 },
 	{ "stat", OPT_STAT, NULL, 0, "At the end print what the guest cost, as tpz stat does, on standard error", 0 },
 	{ 0, 0, NULL, 0, "Less often needed:", 1 },
@@ -378,9 +378,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		machine->timer_cycles = parse_number(state, "--timer-cycles", arg);
 		return 0;
 	case ARGP_KEY_END:
+		if (!machine->kernel && !machine->bios && machine->pci.disks)
+			machine->bios = find_bios(state);
 		check_bios(state, machine);
 		if (!machine->kernel && !machine->bios)
-			argp_error(state, "which kernel?");
+			argp_error(state, "which kernel? (or a --disk to boot from)");
 		if (!machine->cmdline)
 			machine->cmdline = machine->pci.console ? VIRTIO_APPEND : DEFAULT_APPEND;
 		if (!!machine->timer_cycles != !!(machine->traps & TPZ_TRAP_TIMER))
