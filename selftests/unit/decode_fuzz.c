@@ -7,21 +7,15 @@
 #include "../lib/ktap.c"
 
 #include <linux/bits.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "../../kmod/cpu/decode.c"
 #include "../../kmod/cpu/decode_tables.c"
 #include "decode_samples.h"
 #include "decode_compare.h"
+#include "fuzz.h"
 
 #define RUNS		1000000
-#define TEXT(number)	#number
-#define OPTION(name, number)	"-" name "=" TEXT(number)
-
-static unsigned long *runs;	/* shared with the child that runs libFuzzer */
-
-int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*target)(const u8 *data, size_t size));
 
 /* What a handler does with an instruction: nothing of it may be out of the bounds of what it indexes */
 static void use(const struct tpz_insn *insn)
@@ -49,8 +43,8 @@ static int target(const u8 *data, size_t size)
 	unsigned int count, mode;
 	int ret;
 
-	if (runs)
-		++*runs;
+	if (fuzz_count)
+		fuzz_count[0]++;
 	if (!size)
 		return 0;
 	mode = data[0] % 3;
@@ -110,33 +104,22 @@ static void remove_folder(void *folder)
 		ktap_diag("%s failed", command);
 }
 
-/* libFuzzer ends the process: 0 after all runs, else what it found is on stderr and in the crash file that it names */
-static void fuzz(void *folder)
-{
-	char *arguments[] = { "decode_fuzz", OPTION("runs", RUNS), "-seed=1", "-max_len=24", "-print_final_stats=1", "-verbosity=0",
-			      "-artifact_prefix=/tmp/decode_fuzz-", folder, NULL };
-	char **argv = arguments;
-	int argc = ARRAY_SIZE(arguments) - 1;
-
-	exit(LLVMFuzzerRunDriver(&argc, &argv, target));
-}
+static const struct fuzz fuzz = {
+	.name = "decode_fuzz", .target = target, .set_up = set_up_views, .runs = RUNS, .max_bytes = 24,
+	.option = "-print_final_stats=1",
+};
 
 static void a_million_runs(void)
 {
 	static char base[] = "/tmp/decode_fuzz.XXXXXX", seeds[sizeof(base) + 10];
-	int status;
+	struct fuzz seeded = fuzz;
 
-	set_up_views();
-	ktap_timeout(550);
-	runs = mmap(NULL, sizeof(*runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(runs != MAP_FAILED);
 	CHECK(mkdtemp(base));
 	ktap_defer(remove_folder, base);
 	snprintf(seeds, sizeof(seeds), "%s/seeds", base);
 	write_seeds(seeds);
-	status = ktap_fork(fuzz, seeds);
-	CHECK_THAT(!status, "libFuzzer ended with wait status %#x: its report is on stderr", status);
-	CHECK_GE(*runs, RUNS);
+	seeded.seeds = seeds;
+	fuzz_run(&seeded);
 }
 
 static const struct ktap_case cases[] = {
@@ -145,11 +128,5 @@ static const struct ktap_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "--")) {
-		argv++;
-		argc--;
-		set_up_views();
-		return LLVMFuzzerRunDriver(&argc, &argv, target);
-	}
-	return ktap_main(cases, ARRAY_SIZE(cases), argc, argv);
+	return fuzz_main(&fuzz, cases, ARRAY_SIZE(cases), argc, argv);
 }

@@ -5,17 +5,15 @@
  * program.
  */
 #include "e1000_driver.h"
+#include "fuzz.h"
 
 #define RUNS		30000
 #define TURNS		8	/* of the thread, at most, for one step */
-#define TEXT_(x)	#x
-#define TEXT(x)		TEXT_(x)
 
-int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*target)(const uint8_t *data, size_t count));
+enum { COUNT_RUNS, COUNT_RECEIVED, COUNT_SENT, COUNT_SEGMENTED };
 
 static const uint8_t mac[ETH_ALEN] = { 2 };
 static int cable[2];
-static unsigned long *runs, *received, *sent, *segmented;
 
 static const uint16_t interesting[] = {
 	E1000_CTRL, E1000_EECD, E1000_EERD, E1000_MDIC, E1000_ICS, E1000_IMS, E1000_RCTL, E1000_TCTL, E1000_VET, E1000_RDBAL,
@@ -116,50 +114,33 @@ static int target(const uint8_t *data, size_t count)
 	for (size_t i = 0; i + 8 <= count; i += 8)
 		step(data + i);
 	turns();
-	if (runs)
-		*segmented += load(E1000_TSCTC, 4);
+	if (fuzz_count)
+		fuzz_count[COUNT_SEGMENTED] += load(E1000_TSCTC, 4);
 	/* If the script has left the card in order: a frame each way */
 	arrive(100, 255);
 	offer(DATA, 100, TXD_EOP);
 	turns();
 	out = drain(cable[1]);
-	if (runs) {
-		++*runs;
-		*sent += out;
-		*received += load(E1000_GPRC, 4);
+	if (fuzz_count) {
+		fuzz_count[COUNT_RUNS]++;
+		fuzz_count[COUNT_SENT] += out;
+		fuzz_count[COUNT_RECEIVED] += load(E1000_GPRC, 4);
 	}
 	return 0;
 }
 
-/* libFuzzer ends the process: 0 after all runs, else what it found is on stderr and in the crash file that it names */
-static void fuzz(void *unused)
-{
-	char *arguments[] = { "e1000_fuzz", "-runs=" TEXT(RUNS), "-seed=1", "-max_len=256", "-len_control=0", "-verbosity=0",
-			      "-artifact_prefix=/tmp/e1000_fuzz-", NULL };
-	char **argv = arguments;
-	int argc = ARRAY_SIZE(arguments) - 1;
-
-	exit(LLVMFuzzerRunDriver(&argc, &argv, target));
-}
+static const struct fuzz fuzz = {
+	.name = "e1000_fuzz", .target = target, .set_up = set_up, .runs = RUNS, .max_bytes = 256, .option = "-len_control=0",
+};
 
 static void many_runs(void)
 {
-	int status;
-
-	ktap_timeout(550);
-	runs = mmap(NULL, 4 * sizeof(*runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(runs != MAP_FAILED);
-	received = runs + 1;
-	sent = runs + 2;
-	segmented = runs + 3;
-	set_up();
-	status = ktap_fork(fuzz, NULL);
-	CHECK_THAT(!status, "libFuzzer ended with wait status %#x: its report is on stderr", status);
-	CHECK_GE(*runs, RUNS);
-	CHECK_GE(*received, RUNS / 100);		/* it got through */
-	CHECK_GE(*sent, RUNS / 100);
-	CHECK_GE(*segmented, RUNS / 1000);
-	ktap_diag("%lu runs, %lu frames received, %lu sent, %lu cut into segments", *runs, *received, *sent, *segmented);
+	fuzz_run(&fuzz);
+	CHECK_GE(fuzz_count[COUNT_RECEIVED], RUNS / 100);		/* it got through */
+	CHECK_GE(fuzz_count[COUNT_SENT], RUNS / 100);
+	CHECK_GT(fuzz_count[COUNT_SEGMENTED], 0);
+	ktap_diag("%lu runs, %lu frames received, %lu sent, %lu cut into segments", fuzz_count[COUNT_RUNS],
+		  fuzz_count[COUNT_RECEIVED], fuzz_count[COUNT_SENT], fuzz_count[COUNT_SEGMENTED]);
 }
 
 static const struct ktap_case cases[] = {
@@ -168,11 +149,5 @@ static const struct ktap_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "--")) {
-		argv++;
-		argc--;
-		set_up();
-		return LLVMFuzzerRunDriver(&argc, &argv, target);
-	}
-	return ktap_main(cases, ARRAY_SIZE(cases), argc, argv);
+	return fuzz_main(&fuzz, cases, ARRAY_SIZE(cases), argc, argv);
 }

@@ -6,7 +6,6 @@
 #include "../lib/ktap.c"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "../../tools/devices/guestmem.c"
@@ -24,14 +23,11 @@
 #include "../../tools/devices/cable.c"
 #include "../../tools/devices/vhost.c"
 #include "../../tools/devices/virtio_net.c"
+#include "fuzz.h"
 
 #define RAM		0x4000
 #define SIZE		8
 #define RUNS		100000
-#define TEXT_(x)	#x
-#define TEXT(x)		TEXT_(x)
-
-int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*target)(const uint8_t *data, size_t count));
 
 static uint8_t *ram;
 static struct guest_memory memory;
@@ -46,7 +42,7 @@ static struct virtio_net net;
 static struct virtio_device *const devices[] = { &blk.virtio, &rng, &p9.virtio, &console.virtio, &net.virtio };
 static int server;		/* the other end of the 9P device's socket */
 static int cable[2];
-static unsigned long *runs, *answers, *p9_answers, *printed, *received, *sent;
+enum { COUNT_RUNS, COUNT_ANSWERS, COUNT_P9_ANSWERS, COUNT_PRINTED, COUNT_RECEIVED, COUNT_SENT };
 
 static int send_msi(void *arg, uint64_t address, uint32_t data)
 {
@@ -61,8 +57,8 @@ static struct virtio_host host = { .memory = &memory, .msix = { .send = send_msi
 
 static void print(void *arg, const void *data, size_t bytes)
 {
-	if (printed)
-		*printed += bytes;
+	if (fuzz_count)
+		fuzz_count[COUNT_PRINTED] += bytes;
 }
 
 static void set_up(void)
@@ -275,12 +271,12 @@ static int target(const uint8_t *data, size_t count)
 	turns();
 	play_server((const uint8_t[8]){ 0, 0xf0 });
 	turns();
-	if (runs) {
-		++*runs;
-		*answers += blk.virtio.queue[0].ring.next_used + blk.virtio.queue[1].ring.next_used;
-		*p9_answers += p9.virtio.queue[0].ring.next_used;
-		*received += net.virtio.queue[RECEIVE].ring.next_used;
-		*sent += drain(cable[1]);
+	if (fuzz_count) {
+		fuzz_count[COUNT_RUNS]++;
+		fuzz_count[COUNT_ANSWERS] += blk.virtio.queue[0].ring.next_used + blk.virtio.queue[1].ring.next_used;
+		fuzz_count[COUNT_P9_ANSWERS] += p9.virtio.queue[0].ring.next_used;
+		fuzz_count[COUNT_RECEIVED] += net.virtio.queue[RECEIVE].ring.next_used;
+		fuzz_count[COUNT_SENT] += drain(cable[1]);
 	} else {
 		drain(cable[1]);
 	}
@@ -288,40 +284,20 @@ static int target(const uint8_t *data, size_t count)
 	return 0;
 }
 
-/* libFuzzer ends the process: 0 after all runs, else what it found is on stderr and in the crash file that it names */
-static void fuzz(void *unused)
-{
-	char *arguments[] = { "virtio_fuzz", "-runs=" TEXT(RUNS), "-seed=1", "-max_len=257", "-len_control=0", "-verbosity=0",
-			      "-artifact_prefix=/tmp/virtio_fuzz-", NULL };
-	char **argv = arguments;
-	int argc = ARRAY_SIZE(arguments) - 1;
-
-	exit(LLVMFuzzerRunDriver(&argc, &argv, target));
-}
+static const struct fuzz fuzz = {
+	.name = "virtio_fuzz", .target = target, .set_up = set_up, .runs = RUNS, .max_bytes = 257, .option = "-len_control=0",
+};
 
 static void many_runs(void)
 {
-	int status;
-
-	ktap_timeout(550);
-	runs = mmap(NULL, 6 * sizeof(*runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(runs != MAP_FAILED);
-	answers = runs + 1;
-	p9_answers = runs + 2;
-	printed = runs + 3;
-	received = runs + 4;
-	sent = runs + 5;
-	set_up();
-	status = ktap_fork(fuzz, NULL);
-	CHECK_THAT(!status, "libFuzzer ended with wait status %#x: its report is on stderr", status);
-	CHECK_GE(*runs, RUNS);
-	CHECK_GE(*answers, RUNS / 100);		/* it got through to the disk */
-	CHECK_GE(*p9_answers, RUNS / 100);
-	CHECK_GE(*printed, RUNS / 100);
-	CHECK_GE(*received, RUNS / 100);
-	CHECK_GE(*sent, RUNS / 100);
+	fuzz_run(&fuzz);
+	CHECK_GE(fuzz_count[COUNT_ANSWERS], RUNS / 100);		/* it got through to the disk */
+	CHECK_GE(fuzz_count[COUNT_P9_ANSWERS], RUNS / 100);
+	CHECK_GE(fuzz_count[COUNT_PRINTED], RUNS / 100);
+	CHECK_GE(fuzz_count[COUNT_RECEIVED], RUNS / 100);
+	CHECK_GE(fuzz_count[COUNT_SENT], RUNS / 100);
 	ktap_diag("%lu runs, %lu answers by the disk, %lu by the share, %lu bytes to the console, %lu buffers received into, %lu frames sent",
-		  *runs, *answers, *p9_answers, *printed, *received, *sent);
+		  fuzz_count[COUNT_RUNS], fuzz_count[COUNT_ANSWERS], fuzz_count[COUNT_P9_ANSWERS], fuzz_count[COUNT_PRINTED], fuzz_count[COUNT_RECEIVED], fuzz_count[COUNT_SENT]);
 }
 
 static const struct ktap_case cases[] = {
@@ -330,11 +306,5 @@ static const struct ktap_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && !strcmp(argv[1], "--")) {
-		argv++;
-		argc--;
-		set_up();
-		return LLVMFuzzerRunDriver(&argc, &argv, target);
-	}
-	return ktap_main(cases, ARRAY_SIZE(cases), argc, argv);
+	return fuzz_main(&fuzz, cases, ARRAY_SIZE(cases), argc, argv);
 }
