@@ -262,6 +262,8 @@ static void lines(void)
 
 	new_bus();
 	CHECK_EQ(in(1, PCI_INTERRUPT_LINE, 2), 0x100U | line);
+	out(1, PCI_INTERRUPT_LINE, 1, 0);		/* as a BIOS that does not know it */
+	CHECK_EQ(in(1, PCI_INTERRUPT_LINE, 2), 0x100U | line);
 	pci_set_intx(&card, true);
 	CHECK(host.line[line]);
 	CHECK_EQ(in(1, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT, PCI_STATUS_INTERRUPT);

@@ -218,7 +218,6 @@ void pci_device_init(struct pci_device *device, const char *name, uint16_t vendo
 	put16(device->config + PCI_SUBSYSTEM_VENDOR_ID, subsystem_vendor);
 	put16(device->config + PCI_SUBSYSTEM_ID, subsystem);
 	put16(device->writable + PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
-	device->writable[PCI_INTERRUPT_LINE] = 0xff;
 	device->free_at = 0x40;
 	device->last_at = PCI_CAPABILITY_LIST;
 }

@@ -3,7 +3,8 @@
  * One PCI bus: a host bridge, configuration space by mechanism #1 (ports 0xcf8 to 0xcff) and by ECAM, memory
  * BARs that the guest can move, INTx lines and MSI-X.
  *
- * There is no firmware, so devices find their BARs and interrupt lines set when the guest starts.
+ * There need be no firmware: BARs and interrupt lines are set when the guest starts. The latter the guest cannot write:
+ * a BIOS that does not know how this bus is wired would, and then pass a wrong number on.
  */
 #ifndef TPZ_PCI_H
 #define TPZ_PCI_H

@@ -88,7 +88,10 @@ static bool take_leave(struct serial *serial)
 		return false;
 	if (serial->mcr & UART_MCR_RTS)
 		return true;
-	return serial->lot && serial->lot--;
+	if (!serial->one_more)
+		return false;
+	serial->one_more = false;
+	return true;
 }
 
 static void update(struct serial *serial)
@@ -216,7 +219,7 @@ static uint8_t read_lsr(struct serial *serial)
 	if (serial->fifo_count)
 		value |= UART_LSR_DR;
 	else if (serial->without_rts)
-		serial->lot = SERIAL_LOT;
+		serial->one_more = true;
 	serial->lsr_errors = 0;
 	return value;
 }

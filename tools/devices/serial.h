@@ -14,7 +14,6 @@
 
 #define SERIAL_FIFO	16
 #define SERIAL_QUEUE	4096	/* power of two */
-#define SERIAL_LOT	8	/* half of a BIOS's keyboard buffer */
 
 /**
  * struct serial - one port
@@ -22,7 +21,8 @@
  * @set_irq: the level of the interrupt output changed
  * @room: bytes left the queue after it had been full: the sender may go on (may be NULL)
  * @host: passed to all three
- * @without_rts: the guest may be a BIOS, which takes input without raising RTS: a lot of bytes whenever it found none
+ * @without_rts: the guest may be a BIOS, which takes input without raising RTS, and loses what it
+ *	has no time for: it gets one byte whenever it found none
  *
  * The vCPU reads and writes registers while another thread hands in what the terminal sent: @lock guards all
  * that follows it. The callbacks run with it held.
@@ -49,7 +49,7 @@ struct serial {
 	uint8_t queue[SERIAL_QUEUE];	/* what is on its way, held back while the guest does not raise RTS */
 	unsigned int queue_head, queue_count;
 	bool queue_was_full;
-	unsigned int lot;		/* bytes that may come while RTS is down */
+	bool one_more;			/* a byte may come while RTS is down */
 };
 
 /**
