@@ -4,6 +4,7 @@
 # network, keeps what it writes, restarts and powers off.
 . /lab/ktap.sh
 . /lab/guest.sh
+. /lab/network.sh
 
 MIB=4
 ASK_SECONDS=600
@@ -34,9 +35,7 @@ plan 16
 date -s @1900000000 >/dev/null	# systemd takes no time that was before its own making
 modprobe nd_e820
 modprobe nd_pmem
-mkdir /tmp/served
-dd if=/dev/urandom of=/tmp/served/file bs=1M count=$MIB 2>/dev/null
-httpd -f -p 127.0.0.1:8080 -h /tmp/served &
+serve $MIB
 
 boot --cpus 2
 check "it boots to a login" within 1500 said 'guest login: '
@@ -47,7 +46,7 @@ check "its root file system is on the virtio disk" answers /dev/vda root 'findmn
 check "its clock is right" knows_the_time
 check "it has its address from the user-mode network" answers 10.0.2.15 address \
 	'until hostname -I | grep -q .; do sleep 1; done; hostname -I'
-check "it fetches $MIB MiB from a server on the host" answers "$(md5sum </tmp/served/file | cut -d' ' -f1)" fetched \
+check "it fetches $MIB MiB from a server on the host" answers "$sum" fetched \
 	'wget -q -O - http://10.0.2.2:8080/file | md5sum | cut -d" " -f1'
 check "it writes and syncs 64 MiB" answers 0 written \
 	'head -c 64M /dev/urandom >/file; md5sum /file >/sum; sync /file /sum; echo $?'
@@ -64,4 +63,5 @@ check "the file is there" answers 0 kept 'md5sum --check --status /sum; echo $?'
 type_in poweroff
 end_guest
 check "it powers off" ended_with 0
+kill $HTTPD
 finish

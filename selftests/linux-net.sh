@@ -5,6 +5,7 @@
 # an interrupt of its own. The guest's drivers are the distribution's own modules.
 . /lab/ktap.sh
 . /lab/guest.sh
+. /lab/network.sh
 
 MIB=4
 PINGS=1000
@@ -27,10 +28,6 @@ told() {
 		$2 > old[$1] { print "#   " $1, $2 - old[$1]; exits += $2 - old[$1] }' /tmp/cost.$2 /tmp/cost.$3
 }
 
-fetched_from_guest() {
-	[ "$(timeout 300 wget -q -O - http://127.0.0.1:8081/back | md5sum | cut -d' ' -f1)" = "$sum" ]
-}
-
 # refused WORDS NET: tpz run --net NET ends with these words.
 refused() {
 	! tpz run /guest/vmlinuz --timeout 60 --net "$2" </dev/null >/tmp/refused 2>&1 && grep -q -- "$1" /tmp/refused ||
@@ -38,21 +35,9 @@ refused() {
 }
 
 plan 13
-mkdir -p /tmp/served /tmp/more/etc
-dd if=/dev/urandom of=/tmp/served/file bs=1M count=$MIB 2>/dev/null
-sum=$(md5sum </tmp/served/file | cut -d' ' -f1)
-httpd -f -p 127.0.0.1:8080 -h /tmp/served &
-HTTPD=$!
-cat >/tmp/more/etc/dhcp <<'EOF'
-#!/bin/sh
-[ "$1" = bound ] || exit 0
-ifconfig $interface $ip netmask $subnet
-route add default gw $router
-echo "$ip $router $dns" >/lease
-EOF
-chmod 755 /tmp/more/etc/dhcp
+serve $MIB
 guest_initrd /tmp/initrd
-(cd /tmp/more && { echo etc; echo etc/dhcp; } | cpio -o -H newc 2>/dev/null) >>/tmp/initrd
+dhcp_client >>/tmp/initrd
 
 check "a forwarded port that is taken is named" refused "port 8080 of this host" user,hostfwd=tcp:8080:80
 check "a tap that is not there is named" refused "tap none: there is none; as root: ip tuntap add none" tap=none
@@ -66,7 +51,7 @@ check "its virtio drivers load" answers "0 0" loaded \
 	'modprobe virtio_pci; a=$?; modprobe virtio_net; echo $a $?'
 check "the card has its address" answers "02:00:00:00:00:17" mac 'cat /sys/class/net/eth1/address'
 check "the guest gets its address by DHCP" answers "10.0.2.15 10.0.2.2 10.0.2.3" lease \
-	'ifconfig lo up; ifconfig eth1 up; udhcpc -n -q -f -i eth1 -s /etc/dhcp >/dev/null 2>&1; cat /lease'
+	"ifconfig lo up; $(lease eth1)"
 cost cost0
 check "it fetches $MIB MiB from a server on the host" answers "$sum" fetch \
 	'wget -q -O /got http://10.0.2.2:8080/file; md5sum </got | cut -d" " -f1'

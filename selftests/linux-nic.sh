@@ -6,6 +6,7 @@
 # The guest's kernel is another one than the lab's, which has no such driver.
 . /lab/ktap.sh
 . /lab/guest.sh
+. /lab/network.sh
 
 MIB=2
 PINGS=200
@@ -16,11 +17,6 @@ ASK_SECONDS=400
 # card MAC: a word for the guest's shell: the interface of that address
 card() {
 	echo "\$(grep -l $1 /sys/class/net/*/address | cut -d/ -f5)"
-}
-
-# lease MAC: the guest asks for an address there
-lease() {
-	echo "d=$(card $1); ifconfig \$d up; udhcpc -n -q -f -i \$d -s /etc/dhcp >/dev/null 2>&1; cat /lease"
 }
 
 # What the guest has cost so far, and the card's packets, to /tmp/cost.WORD
@@ -47,32 +43,16 @@ told() {
 		"$exits_100 exits; $host ns of the host's CPU time a packet (one instruction: 64 ns on the machine svm)"
 }
 
-fetched_from_guest() {
-	[ "$(wget -q -O - http://127.0.0.1:8081/back | md5sum | cut -d' ' -f1)" = "$sum" ]
-}
-
 refused() {
 	! tpz run /guest/vmlinux --timeout 60 --net user,model=ne2000 </dev/null >/tmp/refused 2>&1 &&
 		grep -q "model= takes virtio or e1000, not 'ne2000'" /tmp/refused || { cat /tmp/refused; return 1; }
 }
 
 plan 14
-mkdir -p /tmp/served /tmp/more/etc
-dd if=/dev/urandom of=/tmp/served/file bs=1M count=$MIB 2>/dev/null
-sum=$(md5sum </tmp/served/file | cut -d' ' -f1)
-httpd -f -p 127.0.0.1:8080 -h /tmp/served &
-HTTPD=$!
-cat >/tmp/more/etc/dhcp <<'END'
-#!/bin/sh
-[ "$1" = bound ] || exit 0
-ifconfig $interface $ip netmask $subnet
-route add default gw $router
-echo "$ip $router $dns" >/lease
-END
-chmod 755 /tmp/more/etc/dhcp
+serve $MIB
 {
 	cat /guest/initrd /guest/modules.cpio
-	(cd /tmp/more && { echo etc; echo etc/dhcp; } | cpio -o -H newc 2>/dev/null)
+	dhcp_client
 } >/tmp/initrd
 
 check "a model that is not there is named" refused
@@ -84,7 +64,7 @@ tsc_khz=$(tpz stat --json | tr -d ' ' | sed -n 's/.*"tsc_khz":\([0-9]*\).*/\1/p'
 check "its drivers load" answers "0 0 0" loaded \
 	'modprobe e1000; a=$?; modprobe virtio_pci; b=$?; modprobe virtio_net; echo $a $b $?'
 check "the EEPROM tells the card's address" answers $NIC mac 'cat /sys/bus/pci/drivers/e1000/*/net/*/address'
-check "it gets its address by DHCP" answers "10.0.2.15 10.0.2.2 10.0.2.3" lease "ifconfig lo up; $(lease $NIC)"
+check "it gets its address by DHCP" answers "10.0.2.15 10.0.2.2 10.0.2.3" lease "ifconfig lo up; $(lease "$(card $NIC)")"
 check "the PHY tells the link" answers "1000 full" link "cat /sys/class/net/$(card $NIC)/speed /sys/class/net/$(card $NIC)/duplex"
 cost $NIC nic0
 check "it fetches $MIB MiB from a server on the host" answers "$sum" fetch \
@@ -102,10 +82,10 @@ check "$PINGS pings to the gateway come back" answers "$PINGS packets received" 
 cost $NIC nic3
 told "pings, e1000" nic2 nic3
 check "the driver goes and comes back" answers "0 20 packets received" again \
-	"rmmod e1000; modprobe e1000; echo \$?; sleep 1; ($(lease $NIC)) >/dev/null; ping -A -q -c 20 10.0.2.2 | sed -n 's/.*, \\(.*received\\).*/\\1/p'"
+	"rmmod e1000; modprobe e1000; echo \$?; sleep 1; ($(lease "$(card $NIC)")) >/dev/null; ping -A -q -c 20 10.0.2.2 | sed -n 's/.*, \\(.*received\\).*/\\1/p'"
 
 ask down "ifconfig $(card $NIC) down; rm /lease; echo 0" >/dev/null
-check "the virtio card beside it has a network, too" answers "10.0.2.15 10.0.2.2 10.0.2.3" lease2 "$(lease $VIRTIO)"
+check "the virtio card beside it has a network, too" answers "10.0.2.15 10.0.2.2 10.0.2.3" lease2 "$(lease "$(card $VIRTIO)")"
 cost $VIRTIO virtio0
 check "it fetches the same" answers "$sum" fetch2 \
 	'wget -q -O /got http://10.0.2.2:8080/file; md5sum </got | cut -d" " -f1'

@@ -5,6 +5,7 @@
 # is a count of instructions where the lab machine's is (lab.md).
 . /lab/ktap.sh
 . /lab/guest.sh
+. /lab/network.sh
 
 MIB=8			# read, written and fetched by each
 SMALL=500		# reads of 4 KiB, one after the other
@@ -108,11 +109,7 @@ uses() {
 }
 
 plan 23
-mkdir -p /tmp/served
-dd if=/dev/urandom of=/tmp/served/file bs=1M count=$MIB 2>/dev/null
-sum=$(md5sum </tmp/served/file | cut -d' ' -f1)
-httpd -f -p 127.0.0.1:8080 -h /tmp/served &
-HTTPD=$!
+serve $MIB
 guest_initrd /tmp/initrd
 
 for side in $SIDES; do

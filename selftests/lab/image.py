@@ -134,7 +134,7 @@ def initramfs(boot, kernel, module, token, mode, folder):
     (root / "lab").mkdir()
     (root / "lab/boot").write_text(f"TOKEN={token}\nMODE={mode}\n")
     (root / "lab/plan").write_text("".join(test.plan_line() + "\n" for test in boot.tests))
-    for file in ("motd", "ktap.sh", "guest.sh", "checkers.sh"):
+    for file in ("motd", "ktap.sh", "guest.sh", "network.sh", "checkers.sh"):
         place(LAB / file, root, f"lab/{file}")
     for guest in small_guests():
         place(guest, root, f"guest/{guest.name}")
