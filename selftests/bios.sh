@@ -48,7 +48,8 @@ END
 
 guest_initrd /tmp/initrd
 cd /
-printf 'guest/vmlinuz\ntmp/initrd\n' | cpio -o -H newc 2>/dev/null | dd of=/tmp/kernels bs=512 conv=sync 2>/dev/null
+printf 'guest/vmlinuz\ntmp/initrd\n' | cpio -o -H newc >/tmp/archive 2>/dev/null
+dd if=/tmp/archive of=/tmp/kernels bs=512 conv=sync 2>/dev/null	# whole sectors; not by a pipe, whose short reads it would fill up
 start_grub --disk /tmp/kernels --memory ${MEMORY}M --stat
 check "SeaBIOS boots GRUB from the disk" within 600 prompted 1
 type_line lsmmap

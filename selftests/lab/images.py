@@ -49,7 +49,7 @@ COMMANDS = [
 # The partition maps' are those that grub-mkrescue's own configuration asks for
 GRUB_MODULES = ("normal biosdisk iso9660 newc linux linux16 lsmmap lsacpi ls echo halt reboot "
                 "part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc")
-GRUB_CONFIG = "echo GRUB reads its disk\n"
+GRUB_CONFIG = "insmod newc\necho GRUB reads its disk\n"     # else it tries every file system on a disk of cpio
 
 
 def command_line():

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a BIOS asks this machine: the configuration device's items and files, read as firmware reads them and as it should
- * not; and its log port.
+ * What a BIOS asks this machine: the configuration device's items and files, read as firmware reads them and as it
+ * should not; and its log port.
  */
 #include <asm/types.h>
 

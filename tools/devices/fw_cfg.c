@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The firmware's configuration device. What is not there reads as zeros, as does what lies behind an item's end: firmware
- * counts on it when it asks for items that this machine has no use for.
+ * The firmware's configuration device. What is not there reads as zeros, as does what lies behind an item's end:
+ * firmware counts on it when it asks for items that this machine has no use for.
  */
 #include <endian.h>
 #include <stddef.h>

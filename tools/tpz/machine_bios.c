@@ -2,8 +2,8 @@
 /*
  * What a BIOS (SeaBIOS, to name it) finds in its machine: its ROM, and its configuration.
  *
- * It gets no description of the chipset, and takes the PCI bus as it finds it. The ACPI tables are in memory already: it
- * is told that this memory is reserved (file etc/e820), and to put the root pointer where systems look for it (file
+ * It gets no description of the chipset, and takes the PCI bus as it finds it. The ACPI tables are in memory already:
+ * it is told that this memory is reserved (file etc/e820), and to put the root pointer where systems look for it (file
  * etc/table-loader). Its screen and keyboard are the serial port (file etc/sercon-port).
  */
 #include <err.h>
