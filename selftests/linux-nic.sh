@@ -40,7 +40,7 @@ told() {
 	host=$((($(grown cpu $2 $3) - $(grown guest_cycles $2 $3) * 1000000 / tsc_khz) / packets))
 	exits_100=$((exits * 100 / packets))
 	echo "# $1: $packets packets, $exits exits, $(grown user_exits $2 $3) of them to user space; for 100 packets" \
-		"$exits_100 exits; $host ns of the host's CPU time a packet (one instruction: 64 ns on the machine svm)"
+		"$exits_100 exits; CPU time $(grown cpu $2 $3) ns, $(grown guest_cycles $2 $3) cycles of it in the guest: $host ns of the host's CPU time a packet (one instruction: 1 ns with counted)"
 }
 
 refused() {
