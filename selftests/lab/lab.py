@@ -94,8 +94,9 @@ def lab_boots(tests, options):
 
 
 def run_boots(boots, jobs):
-    """Run boots, at most `jobs` at a time; return each one's verdict."""
-    verdicts, waiting, lock = [None] * len(boots), list(range(len(boots))), threading.Lock()
+    """Run boots, at most `jobs` at a time, those that take long first; return each one's verdict."""
+    verdicts, lock = [None] * len(boots), threading.Lock()
+    waiting = sorted(range(len(boots)), key=lambda number: boots[number].boot.weight(), reverse=True)
 
     def worker():
         while True:
