@@ -22,7 +22,8 @@ card() {
 # What the guest has cost so far, and the card's packets, to /tmp/cost.WORD
 cost() {
 	tpz stat --json | tr -d ' \n\t' | sed 's/.*"total":{//' | tr ',' '\n' | tr -d '"}' | tr ':' ' ' >/tmp/cost.$2
-	cat /proc/$TPZ/task/*/schedstat | awk '{ ns += $1 } END { printf "cpu %.0f\n", ns }' >>/tmp/cost.$2
+	cat /proc/$TPZ/task/*/sched | awk '/^se.sum_exec_runtime/ { ms += $3 } END { printf "cpu %.0f\n", ms * 1000000 }' \
+		>>/tmp/cost.$2
 	echo packets $(ask $2 "cat /sys/class/net/$(card $1)/statistics/?x_packets | awk '{ s += \$1 } END { print s }'") \
 		>>/tmp/cost.$2
 }
@@ -40,7 +41,8 @@ told() {
 	host=$((($(grown cpu $2 $3) - $(grown guest_cycles $2 $3) * 1000000 / tsc_khz) / packets))
 	exits_100=$((exits * 100 / packets))
 	echo "# $1: $packets packets, $exits exits, $(grown user_exits $2 $3) of them to user space; for 100 packets" \
-		"$exits_100 exits; CPU time $(grown cpu $2 $3) ns, $(grown guest_cycles $2 $3) cycles of it in the guest: $host ns of the host's CPU time a packet (one instruction: 1 ns with counted)"
+		"$exits_100 exits; CPU time $(grown cpu $2 $3) ns, $(grown guest_cycles $2 $3) cycles of it in the guest: $host ns" \
+		"of the host's a packet (one instruction: 1 ns with counted)"
 }
 
 refused() {
